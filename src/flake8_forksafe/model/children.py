@@ -1,0 +1,433 @@
+"""Child processes as the module makes them: which pipes, which shell, which session, which start method."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from flake8_forksafe.model.evaluate import Argument, Arguments, Evaluator
+from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, consistent
+from flake8_forksafe.model.scopes import Class, Condition, Function
+from flake8_forksafe.model.values import (
+    ClassReference,
+    Collection,
+    Constant,
+    External,
+    FunctionReference,
+    Handle,
+    Partial,
+    Unknown,
+    Value,
+    Values,
+)
+from flake8_forksafe.stdlib.calls import GROUP_MAKERS
+from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
+from flake8_forksafe.stdlib.subprocess import SPAWNERS, TEXT_PARAMETERS, Family, Spawner
+
+
+class StreamState(Enum):
+    """What a child's stdin, stdout or stderr is connected to."""
+
+    PIPE = auto()
+    INHERITED = auto()
+    DEVNULL = auto()
+    STDOUT = auto()
+    OTHER = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSetting:
+    """One possible connection of a stream, the tests under which it is chosen, and where it is written."""
+
+    state: StreamState
+    facts: Facts
+    node: ast.AST
+
+
+_STATES = {
+    "subprocess.PIPE": StreamState.PIPE,
+    "subprocess.DEVNULL": StreamState.DEVNULL,
+    "subprocess.STDOUT": StreamState.STDOUT,
+}
+
+
+class Spawn:
+    """A call that starts a child, or the promise of a handle whose making is out of sight.
+
+    Attributes:
+        call: the call of `Popen`, `run` … itself; None when the making is out of sight.
+        name: the canonical name of what is called, `subprocess.run`.
+        handle: the handle it makes; None for `run` and its kin.
+        arguments: all arguments by name.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        flow: Flow,
+        call: ast.Call | None,
+        name: str,
+        spawner: Spawner | None,
+        function: Function,
+        handle: Handle | None,
+        arguments: Arguments,
+    ) -> None:
+        """Describe one call."""
+        self._evaluator, self._flow = evaluator, flow
+        self.call, self.name, self.spawner = call, name, spawner
+        self.function, self.handle, self.arguments = function, handle, arguments
+
+    # -- streams ---------------------------------------------------------------------------------------------------
+
+    def stream(self, name: str) -> list[StreamSetting]:
+        """All that `name` (`"stdin"`, `"stdout"`, `"stderr"`) may be connected to."""
+        given = self.arguments.get(name)
+        if not given:
+            if self.name == "subprocess.check_output" and name == "stdout":
+                return []
+            state = StreamState.UNKNOWN if self.arguments.open else StreamState.INHERITED
+            return [StreamSetting(state, NO_FACTS, self.call or ast.Pass())]
+        found: list[StreamSetting] = []
+        around = self._facts_of_call()
+        for argument in given:
+            facts = self._flow.facts_under(argument.condition, argument.function)
+            found.extend(s for s in self._settings(argument.value, argument, facts) if consistent(s.facts | around))
+        return found
+
+    def _facts_of_call(self) -> Facts:
+        condition = self._evaluator.scopes.conditions.get(self.call) if self.call is not None else None
+        return self._flow.facts_under(condition, self.function)
+
+    def pipe(self, name: str) -> StreamSetting | None:
+        """The setting by which `name` is, or may be, a PIPE; None if nothing in sight makes it one."""
+        return next((s for s in self.stream(name) if s.state is StreamState.PIPE), None)
+
+    def output_pipes(self) -> Iterator[tuple[str, StreamSetting]]:
+        """The output streams that are or may be PIPE."""
+        for name in ("stdout", "stderr"):
+            setting = self.pipe(name)
+            if setting is not None:
+                yield name, setting
+
+    def _settings(self, node: ast.expr, argument: Argument, facts: Facts) -> Iterator[StreamSetting]:
+        """Take conditional expressions and names bound under tests apart, so that each value keeps its condition."""
+        evaluator = self._evaluator
+        function = argument.function
+        match node:
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                truth = evaluator.truth(test, function, None)
+                if truth is not False:
+                    yield from self._settings(body, argument, facts | self._fact(test, True, function))
+                if truth is not True:
+                    yield from self._settings(orelse, argument, facts | self._fact(test, False, function))
+            case ast.BoolOp(op=ast.Or(), values=[ast.BoolOp(op=ast.And(), values=[test, body]), orelse]):
+                yield from self._settings(body, argument, facts | self._fact(test, True, function))
+                yield from self._settings(orelse, argument, facts | self._fact(test, False, function))
+            case ast.Name(id=name) if bindings := self._assignments(name, function):
+                for value, condition in bindings:
+                    under = facts | self._flow.facts_under(condition, function)
+                    inner = Argument(value, function, argument.context, argument.node, condition)
+                    yield from self._settings(value, inner, under)
+            case _:
+                values = evaluator.eval(node, function, evaluator.step_of_argument(argument), argument.context)
+                for state in sorted({_state(v) for v in values}, key=lambda s: s.value):
+                    yield StreamSetting(state, facts, argument.node)
+
+    def _assignments(self, name: str, function: Function) -> list[tuple[ast.expr, Condition | None]]:
+        """The plain assignments of a local, if it has nothing else."""
+        bindings = function.names.get(name, [])
+        if (
+            name in function.outer_names
+            or not bindings
+            or any(
+                b.value is None or b.path or not isinstance(b.statement, ast.Assign | ast.AnnAssign) for b in bindings
+            )
+        ):
+            return []
+        conditions = self._evaluator.scopes.conditions
+        found = [(b.value, conditions.get(b.statement)) for b in bindings if b.value is not None]
+        if any(isinstance(v, ast.Name) and v.id == name for v, _ in found):
+            return []
+        if len(found) > 1 and all(condition is None for _, condition in found):
+            return []  # plain re-assignment: the order decides, and the evaluator knows it
+        return found if len(found) < 8 else []
+
+    def _fact(self, test: ast.expr, truth: bool, function: Function) -> Facts:
+        return self._flow.facts_under(Condition(test, truth, None), function)
+
+    # -- other settings --------------------------------------------------------------------------------------------
+
+    def values(self, name: str) -> Values:
+        """What may be given for `name`; empty when nothing is."""
+        found: set[Value] = set()
+        for argument in self.arguments.get(name):
+            found |= self._evaluator.eval_argument(argument)
+        return frozenset(found)
+
+    def flag(self, name: str, *, default: bool = False) -> bool | None:
+        """The truth of a boolean setting; None when it cannot be seen or may be both."""
+        if not self.arguments.get(name):
+            return None if self.arguments.open else default
+        truths = {bool(v.value) if isinstance(v, Constant) else None for v in self.values(name)}
+        return truths.pop() if len(truths) == 1 else None
+
+    @property
+    def shell(self) -> bool | None:
+        """Whether the command goes through a shell."""
+        if self.spawner is not None and self.spawner.shell:
+            return True
+        flag = self.flag("shell")
+        if flag is False and self._runs_shell_by_name():
+            return True
+        return flag
+
+    def _runs_shell_by_name(self) -> bool:
+        """`["bash", "-c", …]` and its kin."""
+        words = self._literal_words()
+        return (
+            len(words) >= 2
+            and words[0].rpartition("/")[2] in {"sh", "bash", "dash", "ash", "zsh", "ksh"}
+            and words[1].startswith("-")
+            and words[1].endswith("c")
+        )
+
+    def _literal_words(self) -> list[str]:
+        if self.spawner is not None and self.name == "asyncio.create_subprocess_exec" and self.call is not None:
+            items: list[ast.expr] = list(self.call.args)
+            function, context = self.function, ()
+        else:
+            for value in self.values("args"):
+                if isinstance(value, Collection) and isinstance(value.node, ast.List | ast.Tuple):
+                    items, function = list(value.node.elts), value.function
+                    break
+            else:
+                return []
+        words: list[str] = []
+        for item in items:
+            match item:
+                case ast.Constant(value=str(text)):
+                    words.append(text)
+                case ast.Name() | ast.Attribute():
+                    texts = [
+                        v.value
+                        for v in self._evaluator.eval(item, function, None)
+                        if isinstance(v, Constant) and isinstance(v.value, str)
+                    ]
+                    words.append(texts[0] if len(texts) == 1 else "")
+                case _:
+                    words.append("")
+        return words
+
+    @property
+    def command_begins_with_exec(self) -> bool:
+        """Whether the shell command is a literal that begins with `exec `, so that the shell becomes the command."""
+        for argument in self.arguments.get("args"):
+            text = _leading_text(argument.value)
+            if text is None:
+                values = self._evaluator.eval_argument(argument)
+                texts = [v.value for v in values if isinstance(v, Constant) and isinstance(v.value, str)]
+                text = texts[0] if len(texts) == len(values) == 1 else None
+            if text is None:
+                for value in self.values("args"):
+                    if isinstance(value, Collection) and isinstance(value.node, ast.List) and len(value.node.elts) == 3:
+                        text = _leading_text(value.node.elts[2])
+            if text is not None and text.lstrip().startswith("exec "):
+                return True
+        if self.name == "asyncio.create_subprocess_exec" and self.call is not None and len(self.call.args) == 3:
+            text = _leading_text(self.call.args[2])
+            return text is not None and text.lstrip().startswith("exec ")
+        return False
+
+    @property
+    def text_mode(self) -> bool | None:
+        """True for text pipes, False for bytes, None when it cannot be seen."""
+        flags = [self.flag(name) for name in TEXT_PARAMETERS]
+        if any(flag is True for flag in flags):
+            return True
+        if any(self.arguments.get(name) and self.flag(name) is None for name in TEXT_PARAMETERS):
+            return None
+        return None if self.arguments.open else False
+
+    @property
+    def own_group(self) -> bool | None:
+        """Whether the child starts in a session or process group of its own; None when it cannot be seen."""
+        if self.flag("start_new_session") is True:
+            return True
+        group = self.values("process_group")
+        if group and Constant(None) not in group:
+            return True
+        hooks = {self._makes_group(v) for v in self.values("preexec_fn") if v != Constant(None)}
+        target = {self._makes_group(v) for v in self.values("target")}
+        if hooks == {True} or target == {True}:
+            return True
+        if None in hooks | target or True in hooks | target:
+            return None
+        if self.arguments.open or self.flag("start_new_session") is None:
+            return None
+        return False
+
+    def _makes_group(self, code: Value) -> bool | None:
+        """Whether code that runs in the child puts it into a group of its own; None when not all of it is in sight."""
+        match code:
+            case External(name):
+                return True if name in GROUP_MAKERS else None
+            case Partial(function=inner):
+                return self._makes_group(inner)
+            case FunctionReference(function=function):
+                inside = self._flow.reachable(function)
+                called = {
+                    e.call: e.subject.name
+                    for e in self._flow.of_kind(EventKind.EXTERNAL)
+                    if e.function in inside and isinstance(e.subject, External)
+                }
+                if any(name in GROUP_MAKERS for name in called.values()):
+                    return True
+                if self.name == "multiprocessing.Process":
+                    return False
+                return False if all(call in called for f in inside for call in f.calls) else None
+            case _:
+                return None
+
+
+class Children:
+    """Finds the spawn behind each handle and each `run`-like call."""
+
+    def __init__(self, evaluator: Evaluator, flow: Flow) -> None:
+        """Prepare for one module."""
+        self._evaluator, self._flow = evaluator, flow
+        self._spawns: dict[Handle, Spawn] = {}
+
+    def of(self, handle: Handle) -> Spawn:
+        """The spawn that made `handle`."""
+        known = self._spawns.get(handle)
+        if known is None:
+            known = self._spawns[handle] = self._describe(handle)
+        return known
+
+    def entries(self, handle: Handle) -> list[Function]:
+        """The functions of the module in which a multiprocessing child begins: its target, or its class's `run`."""
+        found = [v.function for v in self.of(handle).values("target") if isinstance(v, FunctionReference)]
+        for value in self.of(handle).values("target"):
+            if isinstance(value, Partial) and isinstance(value.function, FunctionReference):
+                found.append(value.function.function)
+        cls = self.class_of(handle)
+        run = self._evaluator.find_method(cls, "run") if cls is not None else None
+        return [*found, run] if run is not None else found
+
+    def class_of(self, handle: Handle) -> Class | None:
+        """The class of the module that a handle is an object of; None for those of the library's own classes."""
+        evaluator = self._evaluator
+        match handle.site:
+            case ast.ClassDef() as node:
+                return evaluator.scopes.class_by_node[node]
+            case ast.Call(func=func) as call:
+                home = evaluator.scopes.home[call]
+                steps = evaluator.locate(home, call)
+                callees = evaluator.eval(func, home, steps[0] if steps else None, handle.context)
+                return next((c.cls for c in callees if isinstance(c, ClassReference)), None)
+            case _:
+                return None
+
+    def of_call(self, call: ast.Call, name: str, function: Function) -> Spawn:
+        """The spawn of a call of `subprocess.run` or its kin."""
+        spawner = SPAWNERS[name]
+        arguments = self._evaluator.arguments(call, spawner.positions, function, ())
+        return Spawn(self._evaluator, self._flow, call, name, spawner, function, None, arguments)
+
+    def _describe(self, handle: Handle) -> Spawn:
+        call = handle.site
+        evaluator = self._evaluator
+        if isinstance(call, ast.ClassDef):
+            return self._subclass(handle, evaluator.scopes.class_by_node[call], None, evaluator.scopes.module)
+        if not isinstance(call, ast.Call):
+            return Spawn(evaluator, self._flow, None, "", None, evaluator.scopes.module, handle, Arguments(open=True))
+        home = evaluator.scopes.home[call]
+        context = handle.context
+        steps = evaluator.locate(home, call)
+        for callee in sorted(
+            evaluator.eval(call.func, home, steps[0] if steps else None, context), key=lambda v: isinstance(v, Unknown)
+        ):
+            match callee:
+                case External(name) if name in SPAWNERS:
+                    arguments = evaluator.arguments(call, SPAWNERS[name].positions, home, context)
+                    return Spawn(evaluator, self._flow, call, name, SPAWNERS[name], home, handle, arguments)
+                case External(name) if name in evaluator.settings.process_factories:
+                    arguments = evaluator.arguments(call, (), home, context)
+                    return Spawn(evaluator, self._flow, call, name, None, home, handle, arguments)
+                case ClassReference(cls):
+                    return self._subclass(handle, cls, call, home)
+                case Partial(function=External(name), call=outer) if name in SPAWNERS:
+                    arguments = evaluator.arguments(call, (), home, context)
+                    inner_home = evaluator.scopes.home[outer]
+                    fixed = evaluator.arguments(outer, ("func", *SPAWNERS[name].positions), inner_home, ())
+                    for key, values in fixed.named.items():
+                        if key not in arguments.named:
+                            arguments.named[key] = values
+                    return Spawn(evaluator, self._flow, call, name, SPAWNERS[name], home, handle, arguments)
+                case _:
+                    continue
+        if handle.family is Family.MULTIPROCESSING:
+            arguments = evaluator.arguments(call, PROCESS_POSITIONS, home, context)
+            return Spawn(evaluator, self._flow, call, "multiprocessing.Process", None, home, handle, arguments)
+        return Spawn(evaluator, self._flow, call, "", None, home, handle, Arguments(open=True))
+
+    def _subclass(self, handle: Handle, cls: Class, call: ast.Call | None, home: Function) -> Spawn:
+        """The spawn of a subclass: through the `super().__init__` call of its constructor, if it has one.
+
+        `call` is None for `self` inside the class, which may have been made by any call.
+        """
+        evaluator = self._evaluator
+        names = {Family.POPEN: "subprocess.Popen", Family.ASYNCIO: "asyncio.create_subprocess_exec"}
+        name = names.get(handle.family, "multiprocessing.Process")
+        positions = SPAWNERS[name].positions if name in SPAWNERS else PROCESS_POSITIONS
+        init = evaluator.find_method(cls, "__init__")
+        if init is None:
+            arguments = (
+                Arguments(open=True) if call is None else evaluator.arguments(call, positions, home, handle.context)
+            )
+            return Spawn(evaluator, self._flow, call, name, SPAWNERS.get(name), home, handle, arguments)
+        for inner in init.calls:
+            match inner.func:
+                case ast.Attribute(attr="__init__", value=base):
+                    skip = 0 if isinstance(base, ast.Call) else 1
+                    context = handle.context if call is None else (*handle.context, call)
+                    arguments = evaluator.arguments(inner, positions, init, context, skip)
+                    return Spawn(evaluator, self._flow, call, name, SPAWNERS.get(name), init, handle, arguments)
+                case _:
+                    continue
+        return Spawn(evaluator, self._flow, call, name, SPAWNERS.get(name), home, handle, Arguments(open=True))
+
+
+def _state(value: Value) -> StreamState:
+    match value:
+        case External(name) if name in _STATES:
+            return _STATES[name]
+        case Constant(value=None):
+            return StreamState.INHERITED
+        case Constant(value=-1):
+            return StreamState.PIPE
+        case Unknown():
+            return StreamState.UNKNOWN
+        case FunctionReference():
+            return StreamState.UNKNOWN
+        case _:
+            return StreamState.OTHER
+
+
+def _leading_text(node: ast.expr) -> str | None:
+    """The literal text that a string expression begins with."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod()):
+            return _leading_text(left)
+        case ast.Call(func=ast.Attribute(value=base, attr="format")):
+            return _leading_text(base)
+        case _:
+            return None

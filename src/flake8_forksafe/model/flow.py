@@ -1,0 +1,470 @@
+"""Path queries: which event can follow which, with what in between, through the calls of the module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from flake8_forksafe.model.cfg import Node, NodeKind
+from flake8_forksafe.model.evaluate import Evaluator
+from flake8_forksafe.model.events import Event, EventKind, EventReader
+from flake8_forksafe.model.scopes import Condition, Function
+from flake8_forksafe.model.values import External, FunctionReference, Handle, Value
+from flake8_forksafe.stdlib.calls import ENDS_PROCESS
+
+Predicate = Callable[[Event], bool]
+#: Tests that a path relies on: the normalised text of the test and its truth.
+Fact = tuple[str, bool]
+#: What is known on a path: facts, and sets of facts of which at least one holds (`if a or b:`).
+Facts = frozenset[Fact | frozenset[Fact]]
+NO_FACTS: Facts = frozenset()
+#: How many different repeated tests one search keeps apart, and how many states it may visit per graph node.
+_TRACKED_TESTS = 5
+_STATES_PER_NODE = 40
+
+
+@dataclass(slots=True, eq=False)
+class Query:
+    """One question about paths of one subject.
+
+    Arguments:
+        subject: the handle or resource that the events belong to.
+        target: what is looked for.
+        barrier: what makes a path harmless. A barrier on the way hides every target behind it.
+        exceptions: whether paths that an exception takes count too.
+        facts: tests known to hold when the path begins.
+        elsewhere: what makes a subject harmless when any other function may do it at any time; the barrier unless given.
+        beyond: whether to go on behind a target.
+        barrier_when_raising: whether a barrier that raises still counts; by default it does.
+        one_element: whether a loop that goes on to the next of several handles ends the path.
+        raising: whether to follow a `raise` statement.
+        until_exit: whether a call that ends this process ends the path.
+        also: other subjects whose events are looked at on the same paths.
+    """
+
+    subject: Value
+    target: Predicate
+    barrier: Predicate
+    exceptions: bool = False
+    facts: Facts = NO_FACTS
+    beyond: bool = False
+    barrier_when_raising: Predicate = lambda _event: True
+    one_element: bool = False
+    elsewhere: Predicate | None = None
+    raising: bool = False
+    until_exit: bool = False
+    also: frozenset[Value] = frozenset()
+    inside: dict[Function, Outcome] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What a search found: the targets reached, and whether the end of the function was."""
+
+    hits: list[Event] = field(default_factory=list)
+    completes: bool = False
+    raises: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    node: Node
+    facts: Facts
+
+
+class Flow:
+    """All events of a module, and searches over their order."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        """Read the events of every function of the module."""
+        self.evaluator = evaluator
+        self.by_step: dict[Node, list[Event]] = {}
+        self.by_subject: dict[Value, list[Event]] = {}
+        self.by_kind: dict[EventKind, list[Event]] = {}
+        self.callers: dict[Function, list[Event]] = {}
+        self.references: dict[Function, list[Event]] = {}
+        self._relevant: dict[Value, frozenset[Function]] = {}
+        self._keys: dict[ast.expr, Fact | None] = {}
+        self._tracked: dict[Function, frozenset[str]] = {}
+        self._feasible: dict[Node, bool] = {}
+        self._containers: dict[tuple[Node, Value], bool] = {}
+        for function in evaluator.scopes.functions:
+            for event in EventReader(evaluator, function).read():
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        self.by_step.setdefault(event.step, []).append(event)
+        self.by_kind.setdefault(event.kind, []).append(event)
+        match event.subject:
+            case FunctionReference(function=callee):
+                table = self.callers if event.kind is EventKind.CALL else self.references
+                table.setdefault(callee, []).append(event)
+            case subject:
+                self.by_subject.setdefault(subject, []).append(event)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def events(self, subject: Value, *kinds: EventKind) -> list[Event]:
+        """The events of a subject over the whole module, in source order of the functions."""
+        return [e for e in self.by_subject.get(subject, ()) if not kinds or e.kind in kinds]
+
+    def of_kind(self, kind: EventKind) -> list[Event]:
+        """All events of one kind."""
+        return self.by_kind.get(kind, [])
+
+    def relevant(self, subject: Value) -> frozenset[Function]:
+        """The functions in which something happens to `subject`, directly or in what they call or hand on."""
+        known = self._relevant.get(subject)
+        if known is None:
+            work = list({e.function: None for e in self.by_subject.get(subject, ())})
+            found = set(work)
+            while work:
+                function = work.pop()
+                for event in (*self.callers.get(function, ()), *self.references.get(function, ())):
+                    if event.function not in found:
+                        found.add(event.function)
+                        work.append(event.function)
+            known = self._relevant[subject] = frozenset(found)
+        return known
+
+    def reachable(self, function: Function) -> frozenset[Function]:
+        """`function` and all it may call or hand on."""
+        found, work = {function}, [function]
+        while work:
+            current = work.pop()
+            for table in (self.callers, self.references):
+                for callee, events in table.items():
+                    if callee not in found and any(e.function is current for e in events):
+                        found.add(callee)
+                        work.append(callee)
+        return frozenset(found)
+
+    def called(self, function: Function) -> frozenset[Function]:
+        """`function` and all it may call in its own turn, so without what it hands on."""
+        found, work = {function}, [function]
+        while work:
+            current = work.pop()
+            for callee, events in self.callers.items():
+                if callee not in found and any(e.function is current for e in events):
+                    found.add(callee)
+                    work.append(callee)
+        return frozenset(found)
+
+    def concurrent(self, function: Function, subject: Value) -> Iterator[Event]:
+        """What happens to `subject` in a function that is handed on, and in what it calls, at a time of its own."""
+        relevant = self.relevant(subject)
+        for inner in self.reachable(function):
+            if inner in relevant:
+                for event in self.by_subject.get(subject, ()):
+                    if event.function is inner:
+                        yield replace(event, concurrent=True)
+
+    # -- search ----------------------------------------------------------------------------------------------------
+
+    def after(self, event: Event, query: Query) -> Outcome:
+        """Search from just behind `event` to the end of its function."""
+        events = self.by_step.get(event.step, [])
+        index = next((i for i, e in enumerate(events) if e is event), -1) + 1
+        return self._search(event.function, event.step, index, query)
+
+    def from_entry(self, function: Function, query: Query) -> Outcome:
+        """Search from the beginning of `function`."""
+        return self._search(function, self.evaluator.graph(function).entry, 0, query)
+
+    def from_step(self, function: Function, step: Node, query: Query) -> Outcome:
+        """Search from the beginning of one graph node."""
+        return self._search(function, step, 0, query)
+
+    def onward(self, event: Event, query: Query) -> list[Event]:
+        """The targets that can follow `event` in its function, and then in the functions that call it."""
+        hits: dict[Event, None] = {}
+        work, seen = [event], {event.function}
+        while work:
+            current = work.pop()
+            outcome = self.after(current, query)
+            hits.update(dict.fromkeys(outcome.hits))
+            for call in self.callers.get(current.function, ()) if outcome.completes else ():
+                if call.function not in seen:
+                    seen.add(call.function)
+                    work.append(call)
+        return list(hits)
+
+    def _search(self, function: Function, start: Node, index: int, query: Query) -> Outcome:
+        graph = self.evaluator.graph(function)
+        tracked = self._tracked_tests(function) | {
+            f[0] for clause in query.facts if isinstance(clause, frozenset) for f in clause
+        }
+        outcome = Outcome()
+        limit = _STATES_PER_NODE * len(graph.nodes) + 1000
+        seen: set[_State] = set()
+        work = [(_State(start, query.facts), index)]
+        found: set[Event] = set()
+        while work and len(seen) < limit:
+            state, first = work.pop()
+            node = state.node
+            stopped, passes_raising = self._run_step(node, first, query, found, outcome)
+            if node is graph.exit and not stopped:
+                outcome.completes = True
+            if node is graph.raised and not stopped:
+                outcome.raises = True
+            onward: list[Node] = [] if stopped else list(node.successors)
+            raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise))
+            if passes_raising and (raising or self._closed_at(node, function, query.subject)):
+                onward.extend(node.raises)
+            for target in onward:
+                facts = self._facts_on(target, state.facts, tracked, query)
+                if facts is None:
+                    continue
+                following = _State(target, facts)
+                if following not in seen:
+                    seen.add(following)
+                    work.append((following, 0))
+        return outcome
+
+    def _run_step(self, node: Node, first: int, query: Query, found: set[Event], outcome: Outcome) -> tuple[bool, bool]:
+        """Go through the events of one node. Return whether the path ends here, and whether it may leave by raising."""
+        for event in self.by_step.get(node, ())[first:]:
+            if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
+                inner = self._enter(event.subject.function, query)
+                if inner is not None:
+                    for hit in inner.hits:
+                        if hit not in found:
+                            found.add(hit)
+                            outcome.hits.append(hit)
+                    if not inner.completes:
+                        return True, inner.raises
+                    if query.exceptions and inner.raises:
+                        continue
+                continue
+            if event.kind is EventKind.REFERENCE and isinstance(event.subject, FunctionReference):
+                inner_function, subjects = event.subject.function, (query.subject, *query.also)
+                if any(query.barrier(e) for s in subjects for e in self.concurrent(inner_function, s)):
+                    return True, False
+                continue
+            if event.subject != query.subject and event.subject not in query.also:
+                if query.until_exit and isinstance(event.subject, External) and event.subject.name in ENDS_PROCESS:
+                    return True, False
+                continue
+            if event.kind is EventKind.ABSENT:
+                return True, False
+            if query.barrier(event):
+                return True, not query.barrier_when_raising(event)
+            if query.target(event):
+                if event not in found:
+                    found.add(event)
+                    outcome.hits.append(event)
+                if not query.beyond:
+                    return True, False
+        return False, True
+
+    def _enter(self, callee: Function, query: Query) -> Outcome | None:
+        """What happens in a called function of the module; None when it has nothing to do with the subject."""
+        if callee.is_context_manager or not any(callee in self.relevant(s) for s in (query.subject, *query.also)):
+            return None
+        known = query.inside.get(callee)
+        if known is None:
+            query.inside[callee] = Outcome(completes=True)  # a recursive call brings nothing new
+            known = query.inside[callee] = self._search(callee, self.evaluator.graph(callee).entry, 0, query)
+        return known
+
+    # -- feasibility -----------------------------------------------------------------------------------------------
+
+    def _facts_on(self, node: Node, facts: Facts, tracked: frozenset[str], query: Query) -> Facts | None:
+        """The facts after stepping onto `node`; None when that contradicts what is known."""
+        if node.kind is NodeKind.SKIPPED:
+            return None if self._holds(node, query.subject) else facts
+        if node.kind is NodeKind.NEXT and query.one_element and self._holds(node, query.subject):
+            return None
+        if node.kind is not NodeKind.ASSUME:
+            return facts
+        if not self.feasible(node):
+            return None
+        assert isinstance(node.item, ast.expr)
+        key = self.key(node.item)
+        if key is None:
+            return facts
+        text, positive = key
+        truth = node.truth is positive
+        if (text, not truth) in facts:
+            return None
+        if text not in tracked:
+            return facts
+        facts = facts | {(text, truth)}
+        return facts if consistent(facts) else None
+
+    def _closed_at(self, node: Node, function: Function, subject: Value) -> bool:
+        """Whether a generator is suspended at `node`, so that `close()` raises there as a matter of course.
+
+        A generator that hands out what it reads is normally exhausted, not closed.
+        """
+        if not function.is_generator or not any(
+            isinstance(p, ast.Yield) for e in node.expressions() for p in ast.walk(e)
+        ):
+            return False
+        return not any(e.function is function and e.kind is EventKind.READ for e in self.events(subject))
+
+    def feasible(self, node: Node) -> bool:
+        """Whether a branch can be taken at all on the target platform and Python version."""
+        known = self._feasible.get(node)
+        if known is None:
+            assert isinstance(node.item, ast.expr)
+            truth = self.evaluator.truth(node.item, self.evaluator.function_of_step(node), None)
+            known = self._feasible[node] = truth is None or truth is node.truth
+        return known
+
+    def _holds(self, node: Node, subject: Value) -> bool:
+        """Whether the loop of a SKIPPED node runs over a collection that holds `subject`."""
+        key = (node, subject)
+        known = self._containers.get(key)
+        if known is None:
+            assert isinstance(node.item, ast.For | ast.AsyncFor)
+            function = self.evaluator.function_of_step(node)
+            known = any(
+                subject in self.evaluator.iterate(node.item.iter, function, None, (), path) for path in ((), (0,), (1,))
+            )
+            self._containers[key] = known
+        return known
+
+    def key(self, test: ast.expr) -> Fact | None:
+        """A test as text with its polarity (`x is not None` is `x is None`, negative); None if it has calls."""
+        if test not in self._keys:
+            self._keys[test] = _normal_form(test)
+        return self._keys[test]
+
+    def _tracked_tests(self, function: Function) -> frozenset[str]:
+        """The tests that stand more than once in a function, over names that it never changes."""
+        known = self._tracked.get(function)
+        if known is None:
+            counts: dict[str, int] = {}
+            for node in self.evaluator.graph(function).nodes:
+                if node.kind is NodeKind.ASSUME and node.truth and isinstance(node.item, ast.expr):
+                    key = self.key(node.item)
+                    if key is not None and self._is_stable(node.item, function):
+                        counts[key[0]] = counts.get(key[0], 0) + 1
+            repeated = [text for text, count in counts.items() if count > 1]
+            known = self._tracked[function] = frozenset(repeated[:_TRACKED_TESTS])
+        return known
+
+    def _is_stable(self, test: ast.expr, function: Function) -> bool:
+        """Whether a test comes out the same wherever it stands in a function, as far as names go."""
+        return all(self._keeps_truth(part.id, function) for part in ast.walk(test) if isinstance(part, ast.Name))
+
+    def _keeps_truth(self, name: str, function: Function) -> bool:
+        """Whether `name` is bound once, or again only under the test that it is true (`if data: data += "x"`)."""
+        return all(
+            self._stands_under(self.evaluator.scopes.conditions.get(b.statement), name)
+            for b in function.names.get(name, ())[1:]
+        )
+
+    def _stands_under(self, condition: Condition | None, name: str) -> bool:
+        while condition is not None:
+            if any(
+                isinstance(part, ast.Name) and part.id == name and truth
+                for part, truth in _atoms(condition.test, condition.truth)
+            ):
+                return True
+            condition = condition.outer
+        return False
+
+    @staticmethod
+    def _is_flag(test: ast.expr, function: Function) -> bool:
+        """Whether a test is a local that only ever holds True or False."""
+        if not isinstance(test, ast.Name) or not (bindings := function.names.get(test.id)):
+            return False
+        return all(
+            isinstance(b.value, ast.Constant) and isinstance(b.value.value, bool) and not b.path for b in bindings
+        )
+
+    def facts_under(self, condition: Condition | None, function: Function) -> Facts:
+        """The facts that hold for a statement under a chain of tests."""
+        facts: set[Fact | frozenset[Fact]] = set()
+        while condition is not None:
+            for part, truth in _atoms(condition.test, condition.truth):
+                if isinstance(part, ast.BoolOp):
+                    parts = [(self._fact(p, truth, function)) for p in part.values]
+                    if all(p is not None for p in parts):
+                        facts.add(frozenset(p for p in parts if p is not None))
+                elif (fact := self._fact(part, truth, function)) is not None:
+                    facts.add(fact)
+            condition = condition.outer
+        return frozenset(facts)
+
+    def _fact(self, test: ast.expr, truth: bool, function: Function) -> Fact | None:
+        while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test, truth = test.operand, not truth
+        key = self.key(test)
+        known = key is not None and (self._is_stable(test, function) or self._is_flag(test, function))
+        return (key[0], truth is key[1]) if key is not None and known else None
+
+    # -- handles ---------------------------------------------------------------------------------------------------
+
+    def starts(self, subject: Value) -> list[Event]:
+        """The events at which `subject` comes to be."""
+        return self.events(subject, EventKind.CREATE)
+
+    def roots(self, subject: Value) -> list[Function]:
+        """Where a search for `subject` must begin besides its creation.
+
+        These are the functions that see it (as attribute, global, parameter or closure) and are not merely called
+        by another one that does.
+        """
+        relevant = self.relevant(subject)
+        creators = {e.function for e in self.starts(subject)}
+        found: list[Function] = []
+        for function in self.evaluator.scopes.functions:
+            if function not in relevant or function in creators:
+                continue
+            inner = [
+                e.function
+                for e in self.callers.get(function, ())
+                if e.function in relevant and e.function is not function
+            ]
+            if not inner or function.is_context_manager:
+                found.append(function)
+        return found
+
+
+def consistent(facts: Facts) -> bool:
+    """Whether all of `facts` can hold at once."""
+    plain = {f for f in facts if not isinstance(f, frozenset)}
+    if any((text, not truth) in plain for text, truth in plain):
+        return False
+    return not any(isinstance(c, frozenset) and all((t, not v) in plain for t, v in c) for c in facts)
+
+
+def _atoms(test: ast.expr, truth: bool) -> Iterable[tuple[ast.expr, bool]]:
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield from _atoms(operand, not truth)
+        case ast.BoolOp(op=ast.And(), values=values) if truth:
+            for value in values:
+                yield from _atoms(value, True)
+        case ast.BoolOp(op=ast.Or(), values=values) if not truth:
+            for value in values:
+                yield from _atoms(value, False)
+        case _:
+            yield test, truth
+
+
+def _normal_form(test: ast.expr) -> Fact | None:
+    match test:
+        case ast.Constant():
+            return None
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            inner = _normal_form(operand)
+            return None if inner is None else (inner[0], not inner[1])
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            if any(isinstance(p, ast.Call | ast.NamedExpr | ast.Await) for p in ast.walk(test)):
+                return None
+            match op:
+                case ast.IsNot() | ast.NotEq():
+                    return f"{ast.unparse(left)} = {ast.unparse(right)}", False
+                case ast.Is() | ast.Eq():
+                    return f"{ast.unparse(left)} = {ast.unparse(right)}", True
+                case _:
+                    return ast.unparse(test), True
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return ast.unparse(test), True
+        case _:
+            return None

@@ -1,0 +1,267 @@
+"""The model of one module: the typed questions that rules ask."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+
+from flake8_forksafe.finding import Related, Span
+from flake8_forksafe.model.children import Children, Spawn
+from flake8_forksafe.model.context import Context
+from flake8_forksafe.model.descriptors import Descriptors
+from flake8_forksafe.model.ending import Ending
+from flake8_forksafe.model.evaluate import Evaluator
+from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, Outcome, Predicate, Query
+from flake8_forksafe.model.forks import Forks
+from flake8_forksafe.model.pipe_ends import PipeEnds
+from flake8_forksafe.model.pipes import Pipes
+from flake8_forksafe.model.queues import Queues
+from flake8_forksafe.model.scopes import Function, ScopeTable
+from flake8_forksafe.model.sessions import Sessions
+from flake8_forksafe.model.statuses import Statuses
+from flake8_forksafe.model.threads import Threads
+from flake8_forksafe.model.timers import Timers
+from flake8_forksafe.model.values import External, Handle, Value
+from flake8_forksafe.settings import Settings
+from flake8_forksafe.stdlib.subprocess import SPAWNERS, Family
+
+
+class ModuleModel:
+    """What one module does with processes, pipes, threads, timers and locks."""
+
+    def __init__(self, tree: ast.Module, settings: Settings, filename: str, *, shebang: bool) -> None:
+        """Build the tables; use `build`."""
+        self.settings, self.filename, self.shebang = settings, filename, shebang
+        self.scopes = ScopeTable(tree)
+        self.evaluator = Evaluator(self.scopes, settings)
+        self.flow = Flow(self.evaluator)
+        self.children = Children(self.evaluator, self.flow)
+        self.pipes = Pipes(self)
+        self.queues = Queues(self)
+        self.descriptors = Descriptors(self)
+        self.pipe_ends = PipeEnds(self)
+        self.ending = Ending(self)
+        self.sessions = Sessions(self)
+        self.statuses = Statuses(self)
+        self.context = Context(self)
+        self.timers = Timers(self)
+        self.threads = Threads(self)
+        self.forks = Forks(self)
+
+    @classmethod
+    def build(cls, tree: ast.Module, settings: Settings, *, filename: str, shebang: bool) -> ModuleModel:
+        """Return the model of `tree`, which is only read.
+
+        Arguments:
+            tree: the module's syntax tree.
+            settings: what the user set.
+            filename: the file's name, for what depends on it (`__main__.py`).
+            shebang: whether the first line begins with `#!`, which makes the file a script.
+
+        Raises:
+            RecursionError: an expression is nested too deeply.
+        """
+        return cls(tree, settings, filename, shebang=shebang)
+
+    # -- children --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def handles(self) -> list[Handle]:
+        """Every handle of the module, in source order of its origin."""
+        found = {s for s in self.flow.by_subject if isinstance(s, Handle) and s.family is not Family.FORK}
+        return sorted(found, key=_position)
+
+    def spawn(self, handle: Handle) -> Spawn:
+        """How `handle` was made."""
+        return self.children.of(handle)
+
+    @cached_property
+    def spawns(self) -> list[Spawn]:
+        """Every call that starts a child: those that return a handle, and `run` and its kin."""
+        found = [self.spawn(h) for h in self.handles if isinstance(h.site, ast.Call)]
+        for event in self.flow.of_kind(EventKind.EXTERNAL):
+            if isinstance(event.subject, External) and event.call is not None:
+                name = event.subject.name
+                if name in SPAWNERS and not SPAWNERS[name].returns_handle:
+                    found.append(self.children.of_call(event.call, name, event.function))
+        return found
+
+    # -- paths -----------------------------------------------------------------------------------------------------
+
+    def exposed(self, query: Query) -> Iterator[Event]:
+        """The targets of `query` that some path reaches from the making of its subject, or from where it is seen.
+
+        A subject that several functions see (as an attribute or global) is judged in each function that somebody
+        out of sight may call first; there, a barrier in any other function counts too, because nothing tells which
+        of them ran before.
+        """
+        seen: set[ast.AST] = set()
+        for outcome in self._searches(query):
+            for hit in outcome.hits:
+                if hit.site not in seen:
+                    seen.add(hit.site)
+                    yield hit
+
+    def _searches(self, query: Query) -> Iterator[Outcome]:
+        flow, subject = self.flow, query.subject
+        if isinstance(subject, Handle) and subject.context and not self._reaches_caller(subject, query):
+            return
+        for start in flow.starts(subject):
+            yield flow.after(start, query)
+        for root in flow.roots(subject):
+            if not self._barred_elsewhere(root, subject, query.elsewhere or query.barrier):
+                yield flow.from_entry(root, query)
+
+    def _reaches_caller(self, handle: Handle, query: Query) -> bool:
+        """Whether each factory hands its handle on with no barrier between the making and the return."""
+        for inner in self.lives(handle)[1:]:
+            probe = Query(inner, lambda _e: False, lambda e: not _returns(e) and query.barrier(e), facts=query.facts)
+            starts = self.flow.starts(inner)
+            if starts and not any(self.flow.after(s, probe).completes for s in starts):
+                return False
+        return True
+
+    @staticmethod
+    def lives(subject: Value) -> list[Value]:
+        """A subject as its user sees it, then as each factory that handed it on saw it, innermost last."""
+        if not isinstance(subject, Handle):
+            return [subject]
+        return [replace(subject, context=subject.context[depth:]) for depth in range(len(subject.context) + 1)]
+
+    def _barred_elsewhere(self, root: Function, subject: Value, barrier: Predicate) -> bool:
+        inside = self.flow.reachable(root)
+        return any(
+            e.function not in inside and e.kind is not EventKind.CREATE and barrier(e)
+            for e in self.flow.events(subject)
+        )
+
+    def happens(self, subject: Value, predicate: Predicate) -> bool:
+        """Whether anything in the module does to `subject` what `predicate` asks for."""
+        own, *earlier = self.lives(subject)
+        return any(predicate(e) for e in self.flow.events(own)) or any(
+            predicate(e) for life in earlier for e in self.flow.events(life) if not _returns(e)
+        )
+
+    def query(
+        self,
+        subject: Value,
+        target: Predicate,
+        barrier: Predicate,
+        facts: Facts = NO_FACTS,
+        *,
+        exceptions: bool = False,
+        beyond: bool = False,
+        elsewhere: Predicate | None = None,
+    ) -> Query:
+        """A question about the paths of `subject`, asked under the tests that its making stands under."""
+        return Query(
+            subject,
+            target,
+            barrier,
+            exceptions,
+            facts | self.creation_facts(subject),
+            beyond,
+            elsewhere=elsewhere,
+        )
+
+    def creation_facts(self, subject: Value) -> Facts:
+        """The tests that are known to hold where `subject` is made."""
+        site = subject.origin if isinstance(subject, Handle) else getattr(subject, "site", None)
+        home = self.scopes.home.get(site) if isinstance(site, ast.Call) else None
+        if home is None or site is None:
+            return NO_FACTS
+        return self.flow.facts_under(self.scopes.conditions.get(site), home)
+
+    def follows(self, event: Event, target: Predicate, *, unless: Predicate = lambda _e: False) -> list[Event]:
+        """The targets that some path reaches after `event` in its function with nothing of `unless` between."""
+        return self.flow.after(event, self.query(event.subject, target, unless)).hits
+
+    def is_kept(self, handle: Handle) -> bool:
+        """Whether a handle outlives the statement that makes it: it is used later, or stored."""
+        if any(e.kind not in (EventKind.CREATE, EventKind.ENTER) for e in self.flow.events(handle)):
+            return True
+        stores = [binding for cls in self.scopes.classes for group in cls.attributes.values() for binding in group]
+        stores.extend(b for group in self.scopes.globals_written.values() for b in group)
+        stores.extend(b for group in self.scopes.module.names.values() for b in group)
+        if any(handle in self.evaluator.binding_values(b, ()) for b in stores if b.value is not None):
+            return True
+        return any(handle in self.evaluator.eval(m.value, m.function, None) for m in self.scopes.mutations)
+
+    def loop_around(self, event: Event) -> ast.For | ast.AsyncFor | ast.While | None:
+        """The innermost loop statement in which an event happens."""
+        loop = event.step.loops[-1] if event.step.loops else None
+        return loop if isinstance(loop, ast.For | ast.AsyncFor | ast.While) else None
+
+    # -- places ----------------------------------------------------------------------------------------------------
+
+    def text(self, node: ast.AST) -> str:
+        """The source of an expression on one line, shortened."""
+        text = " ".join(ast.unparse(node).split())
+        return text if len(text) <= 40 else text[:37] + "..."
+
+    def name_of(self, event: Event) -> str:
+        """How the program itself calls the subject of an event, shortened; the subject's kind where it has no name."""
+        node: ast.AST | None = event.site
+        while isinstance(node, ast.Await | ast.Compare | ast.UnaryOp | ast.NamedExpr):
+            match node:
+                case (
+                    ast.Compare(left=inner)
+                    | ast.UnaryOp(operand=inner)
+                    | ast.Await(value=inner)
+                    | ast.NamedExpr(value=inner)
+                ):
+                    node = inner
+        for _ in range(4):
+            match node:
+                case ast.Call(func=ast.Attribute(value=inner)) | ast.Attribute(value=inner):
+                    if self._is_subject(inner, event):
+                        return self.text(inner)
+                    node = inner
+                case ast.Call(args=[first, *_]):
+                    node = first
+                case _:
+                    break
+        plain = (
+            p for p in ast.walk(event.site) if isinstance(p, ast.Name | ast.Attribute) and self._is_subject(p, event)
+        )
+        return self.text(found) if (found := next(plain, None)) is not None else "the child"
+
+    def pipe_name(self, event: Event) -> str:
+        """How the program calls the pipe of an event: `p.stdout`, the name it has, or `stdout of the child`."""
+        match event.site:
+            case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as receiver)):
+                return self.text(receiver)
+            case ast.Name() | ast.Attribute():
+                return self.text(event.site)
+            case _:
+                name = self.name_of(event)
+                return f"{event.stream} of the child" if name == "the child" else f"{name}.{event.stream}"
+
+    def method_of(self, event: Event, call: str) -> str:
+        """`call` as it would be written on the subject of an event: `p.communicate()`, or the bare call."""
+        name = self.name_of(event)
+        return call if name == "the child" else f"{name}.{call}"
+
+    def _is_subject(self, node: ast.expr, event: Event) -> bool:
+        plain = all(isinstance(p, ast.Name | ast.Attribute | ast.expr_context) for p in ast.walk(node))
+        return plain and event.subject in self.evaluator.eval(node, event.function, event.step)
+
+    def created(self, handle: Handle) -> Related:
+        """The place at which a handle is made."""
+        node = handle.site
+        assert isinstance(node, ast.expr | ast.stmt | ast.arg)
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        return Related(Span(node.lineno, node.col_offset, end_line, end_column), "the child is started here")
+
+
+def _returns(event: Event) -> bool:
+    """Whether a handle goes to the caller, who is in sight when the handle is seen from there."""
+    return event.kind is EventKind.ESCAPE and isinstance(event.site, ast.Return)
+
+
+def _position(handle: Handle) -> tuple[int, int, int, str]:
+    node = handle.origin
+    return (getattr(node, "lineno", 0), getattr(node, "col_offset", 0), len(handle.context), str(handle.family))

@@ -1,0 +1,129 @@
+"""Questions about the pipes of a handle that more than one rule asks."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flake8_forksafe.model.care import (
+    cares_for,
+    either,
+    ends,
+    reads,
+    reads_from,
+    reads_to_end,
+    waits,
+    waits_for_ever,
+    writes,
+)
+from flake8_forksafe.model.cfg import NodeKind
+from flake8_forksafe.model.children import StreamState
+from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.flow import Predicate, Query
+from flake8_forksafe.model.values import Handle
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
+
+SIBLING = {"stdout": "stderr", "stderr": "stdout"}
+
+
+@dataclass(slots=True, eq=False)
+class UndrainedWait:
+    """A wait or poll loop that some path reaches while `streams` are PIPEs still to be drained."""
+
+    event: Event
+    streams: list[str] = field(default_factory=list)
+
+
+class Pipes:
+    """The pipes of one module's children."""
+
+    def __init__(self, model: ModuleModel) -> None:
+        """Prepare for one module."""
+        self._model = model
+        self._waits: dict[Handle, list[UndrainedWait]] = {}
+
+    def undrained_waits(self, handle: Handle) -> list[UndrainedWait]:
+        """The waits and poll loops on `handle` that an undrained output pipe can keep from ever ending."""
+        known = self._waits.get(handle)
+        if known is None:
+            by_site: dict[ast.AST, UndrainedWait] = {}
+            for stream, setting in self._model.spawn(handle).output_pipes():
+                target = either(waits, self.polls_in_loop(handle, stream))
+                query = self._model.query(handle, target, either(cares_for(stream), ends), setting.facts)
+                for hit in self._model.exposed(query):
+                    by_site.setdefault(hit.site, UndrainedWait(hit)).streams.append(stream)
+            known = self._waits[handle] = list(by_site.values())
+        return known
+
+    def read_beside_sibling(self, handle: Handle) -> Event | None:
+        """The first blocking read of one output that leaves the other one, a PIPE too, to fill up."""
+        pipes = dict(self._model.spawn(handle).output_pipes())
+        if len(pipes) < 2:
+            return None
+        hits: list[Event] = []
+        for stream, sibling in SIBLING.items():
+            careful = either(cares_for(sibling), ends, waits)
+            elsewhere = either(cares_for(sibling), reads_from(sibling))
+            facts = pipes[stream].facts | pipes[sibling].facts
+            hits.extend(
+                self._model.exposed(self._model.query(handle, reads(stream), careful, facts, elsewhere=elsewhere))
+            )
+        return min(hits, key=lambda e: (e.site.lineno, e.site.col_offset), default=None)
+
+    def stdin_left_open(self, handle: Handle) -> list[Event]:
+        """The waits and reads to EOF that a child waiting for the end of its own input can block for ever.
+
+        A stdin that is closed on some way to the wait, or written to after it, is in the program's own hands.
+        """
+        setting = self._model.spawn(handle).pipe("stdin")
+        if setting is None:
+            return []
+        closed = cares_for("stdin")
+        waits_or_reads = either(waits_for_ever, reads_to_end)
+        query = self._model.query(handle, waits_or_reads, either(closed, ends), setting.facts)
+        closings = [
+            e
+            for e in self._model.flow.events(handle)
+            if e.kind is not EventKind.CREATE and e.step.kind is not NodeKind.ASSUME and closed(e)
+        ]
+        found: list[Event] = []
+        for hit in self._model.exposed(query):
+            managed = (hit in self._model.follows(e, waits_or_reads) for e in closings)
+            if not any(managed) and not self._model.follows(hit, writes("stdin")):
+                found.append(hit)
+        return found
+
+    def is_only_output(self, handle: Handle, stream: str) -> bool:
+        """Whether `stream` is surely the only one of stdout and stderr that is a PIPE."""
+        settings = self._model.spawn(handle).stream(SIBLING[stream])
+        return all(s.state not in (StreamState.PIPE, StreamState.UNKNOWN) for s in settings)
+
+    def polls_in_loop(self, handle: Handle, stream: str) -> Predicate:
+        """Whether an event is a test of the child's status that a loop comes back to with `stream` unread in it.
+
+        The event is that of finding the child still running. Reading in the loop, even one line a round, keeps the
+        pipe from filling up.
+        """
+        loops: set[ast.AST] = set()
+        for event in self._model.flow.events(handle, EventKind.RUNNING):
+            if event.step.loops and event.site not in loops and self._comes_back(event, stream):
+                loops.add(event.site)
+        return lambda e: e.kind is EventKind.RUNNING and e.site in loops
+
+    def _comes_back(self, event: Event, stream: str) -> bool:
+        def same_test(other: Event) -> bool:
+            return other.kind is EventKind.RUNNING and other.site is event.site
+
+        def leaves_or_reads(other: Event) -> bool:
+            return (
+                either(cares_for(stream), ends)(other)
+                or (other.kind is EventKind.READ and other.stream == stream)
+                or waits(other)
+            )
+
+        query = Query(event.subject, same_test, leaves_or_reads, one_element=True)
+        return bool(self._model.flow.after(event, query).hits)

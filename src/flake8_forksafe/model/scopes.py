@@ -1,0 +1,528 @@
+"""One walk over the tree: functions, classes, what each name is bound to, and where attributes are set.
+
+The walk is iterative, so that no program, however deep, meets Python's recursion limit. Nothing is written on the
+tree; what is learned stands in side tables keyed by node.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+class BindingKind(Enum):
+    """How a name or an attribute gets a value."""
+
+    ASSIGN = auto()
+    ANNOTATION = auto()
+    AUGMENTED = auto()
+    ITERATE = auto()
+    ENTER = auto()
+    IMPORT = auto()
+    DEFINITION = auto()
+    PARAMETER = auto()
+    EXCEPTION = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One place where a name or attribute is bound.
+
+    `value` is the expression bound, iterated over or entered; `path` leads from it into nested tuples
+    (`a, (b, c) = v` binds c by path `(1, 1)`); `imported` is the dotted name of an import; `item` is the
+    `with` item of an ENTER.
+    """
+
+    kind: BindingKind
+    function: Function
+    statement: ast.AST
+    value: ast.expr | None = None
+    path: tuple[int, ...] = ()
+    imported: str = ""
+    definition: Function | Class | None = None
+    annotation: ast.expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """A link in the chain of tests that a statement stands under, innermost first."""
+
+    test: ast.expr
+    truth: bool
+    outer: Condition | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mutation:
+    """A call or assignment that puts something into a container or dict: `procs.append(p)`, `kwargs["x"] = y`."""
+
+    function: Function
+    node: ast.AST
+    receiver: ast.expr
+    method: str
+    key: ast.expr | None
+    value: ast.expr
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    """A class of the module."""
+
+    node: ast.ClassDef
+    parent: Function
+    outer: Class | None
+    methods: dict[str, Function] = field(default_factory=dict)
+    names: dict[str, list[Binding]] = field(default_factory=dict)
+    attributes: dict[str, list[Binding]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.node.name
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A function, method, lambda, or the module's own top level."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
+    parent: Function | None
+    owner: Class | None
+    condition: Condition | None = None
+    names: dict[str, list[Binding]] = field(default_factory=dict)
+    outer_names: set[str] = field(default_factory=set)
+    calls: list[ast.Call] = field(default_factory=list)
+    returns: list[ast.expr] = field(default_factory=list)
+    yields: list[ast.expr] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
+    is_generator: bool = False
+    receiver: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the name of `self` (or `cls`) in a method; empty elsewhere and in static methods."""
+        self.receiver = ""
+        if self.owner is not None and isinstance(self.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            positional = self.parameters()
+            static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in self.node.decorator_list)
+            self.receiver = positional[0].arg if positional and not static else ""
+
+    @property
+    def name(self) -> str:
+        """The function's name; `<lambda>` and `<module>` as Python has them."""
+        match self.node:
+            case ast.Module():
+                return "<module>"
+            case ast.Lambda():
+                return "<lambda>"
+            case _:
+                return self.node.name
+
+    @property
+    def is_module(self) -> bool:
+        """Whether this is the module's top level."""
+        return isinstance(self.node, ast.Module)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether this is an `async def`."""
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+    @property
+    def decorators(self) -> list[ast.expr]:
+        """The decorator expressions, outermost first."""
+        return [] if isinstance(self.node, ast.Lambda | ast.Module) else self.node.decorator_list
+
+    @property
+    def is_context_manager(self) -> bool:
+        """Whether a decorator makes the function's `yield` the body of a `with` block or of a test."""
+        targets = (d.func if isinstance(d, ast.Call) else d for d in self.decorators)
+        names = {
+            t.id if isinstance(t, ast.Name) else t.attr for t in targets if isinstance(t, ast.Name | ast.Attribute)
+        }
+        return self.is_generator and not names.isdisjoint(_YIELDING_DECORATORS)
+
+    @property
+    def arguments(self) -> ast.arguments | None:
+        """The parameter list; None for the module."""
+        return None if isinstance(self.node, ast.Module) else self.node.args
+
+    def parameters(self) -> list[ast.arg]:
+        """The parameters that can be given by position, in order."""
+        args = self.arguments
+        return [] if args is None else [*args.posonlyargs, *args.args]
+
+    def defaults(self) -> dict[str, ast.expr]:
+        """The default expression of each parameter that has one."""
+        args = self.arguments
+        if args is None:
+            return {}
+        positional = [*args.posonlyargs, *args.args]
+        found = dict(
+            zip((a.arg for a in positional[len(positional) - len(args.defaults) :]), args.defaults, strict=True)
+        )
+        found.update(
+            {a.arg: d for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None},
+        )
+        return found
+
+    def lexical_parents(self) -> Iterator[Function]:
+        """The enclosing functions, innermost first, the module last."""
+        scope = self.parent
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+
+_YIELDING_DECORATORS = frozenset({"contextmanager", "asynccontextmanager", "fixture", "yield_fixture"})
+ADDING_METHODS = frozenset({"append", "add", "insert", "extend", "appendleft", "update", "setdefault", "put", "push"})
+
+
+def access_path(node: ast.expr) -> str:
+    """Return `name` or `name.attr` (any depth) for a plain reference, else an empty string."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+class ScopeTable:
+    """What the one walk over a module finds.
+
+    Attributes:
+        module: the top level as a function.
+        functions: every function, the module first, in source order.
+        classes: every class, in source order.
+        home: the function in which each call, and each attribute or name of interest, is evaluated.
+        conditions: for each statement under an `if`, `while` or conditional, the innermost test.
+        comprehension_names: for each name read inside a comprehension that binds it, the binding generator.
+        class_bodies: for each name read in a class body itself, the class.
+        mutations: what is put into containers.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        """Walk `tree`."""
+        self.module = Function(tree, None, None)
+        self.functions: list[Function] = [self.module]
+        self.classes: list[Class] = []
+        self.by_node: dict[ast.AST, Function] = {tree: self.module}
+        self.class_by_node: dict[ast.AST, Class] = {}
+        self.conditions: dict[ast.AST, Condition] = {}
+        self.comprehension_names: dict[ast.Name, Binding] = {}
+        self.class_bodies: dict[ast.Name, Class] = {}
+        self.mutations: list[Mutation] = []
+        self.star_imports: list[str] = []
+        self.awaited: set[ast.expr] = set()
+        self.globals_written: dict[str, list[Binding]] = {}
+        self.home: dict[ast.Call, Function] = {}
+        _Walk(self).run(tree)
+
+    def names_of_module(self, name: str) -> list[Binding]:
+        """All bindings of a module-level name, those made through `global` included."""
+        return [*self.module.names.get(name, ()), *self.globals_written.get(name, ())]
+
+
+_Names = dict[str, Binding]
+_Frame = tuple[ast.AST, Function, Class | None, Condition | None, _Names | None]
+
+
+class _Walk:
+    """The walk itself: an explicit stack of nodes with the scope that each stands in."""
+
+    def __init__(self, table: ScopeTable) -> None:
+        self.table = table
+        self.stack: list[_Frame] = []
+
+    def run(self, tree: ast.Module) -> None:
+        module = self.table.module
+        self.push_block(tree.body, module, None, None, None)
+        while self.stack:
+            self.visit(*self.stack.pop())
+
+    def push_all(
+        self,
+        nodes: list[ast.stmt] | list[ast.expr] | list[ast.AST],
+        fn: Function,
+        cls: Class | None,
+        cond: Condition | None,
+        comp: _Names | None,
+    ) -> None:
+        self.stack.extend((n, fn, cls, cond, comp) for n in reversed(nodes))
+
+    def push_block(
+        self, body: list[ast.stmt], fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        """Push statements; behind an `if` that leaves the block, its test is known to have failed."""
+        frames: list[_Frame] = []
+        for statement in body:
+            frames.append((statement, fn, cls, cond, comp))
+            if isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVING):
+                cond = Condition(statement.test, False, cond)
+        self.stack.extend(reversed(frames))
+
+    def visit(
+        self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        """Learn from one node and push what stands under it."""
+        if cond is not None and isinstance(node, ast.stmt | ast.Call | ast.IfExp):
+            self.table.conditions[node] = cond
+        match node:
+            case ast.Name():
+                if comp is not None and node.id in comp and isinstance(node.ctx, ast.Load):
+                    self.table.comprehension_names[node] = comp[node.id]
+                elif cls is not None and isinstance(node.ctx, ast.Load):
+                    self.table.class_bodies[node] = cls
+                fn.words.add(node.id)
+                return
+            case ast.Constant():
+                return
+            case ast.Attribute():
+                fn.words.add(node.attr)
+            case ast.Call():
+                fn.calls.append(node)
+                self.table.home[node] = fn
+                self.note_mutating_call(node, fn)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                self.enter_function(node, fn, cls, cond, comp)
+                return
+            case ast.ClassDef():
+                self.enter_class(node, fn, cls, cond)
+                return
+            case ast.If() | ast.While():
+                self.branch(node, fn, cls, cond, comp)
+                return
+            case ast.IfExp():
+                self.stack.append((node.orelse, fn, cls, Condition(node.test, False, cond), comp))
+                self.stack.append((node.body, fn, cls, Condition(node.test, True, cond), comp))
+                self.stack.append((node.test, fn, cls, cond, comp))
+                return
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                self.enter_comprehension(node, fn, cls, cond, comp)
+                return
+            case ast.Await():
+                self.table.awaited.add(node.value)
+            case ast.Yield() | ast.YieldFrom():
+                fn.is_generator = True
+                if node.value is not None:
+                    fn.yields.append(node.value)
+            case ast.Return() if node.value is not None:
+                fn.returns.append(node.value)
+            case _:
+                self.bind_statement(node, fn, cls)
+        for _, value in reversed(list(ast.iter_fields(node))):
+            match value:
+                case [ast.stmt(), *_]:
+                    self.push_block(value, fn, cls, cond, comp)
+                case list():
+                    self.push_all([v for v in value if isinstance(v, ast.AST)], fn, cls, cond, comp)
+                case ast.AST():
+                    self.stack.append((value, fn, cls, cond, comp))
+                case _:
+                    continue
+
+    # -- compound nodes -------------------------------------------------------------------------------------------
+
+    def branch(
+        self, node: ast.If | ast.While, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        self.push_block(node.orelse, fn, cls, _with_flags(node.orelse, Condition(node.test, False, cond)), comp)
+        self.push_block(node.body, fn, cls, _with_flags(node.body, Condition(node.test, True, cond)), comp)
+        self.stack.append((node.test, fn, cls, cond, comp))
+
+    def enter_function(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        fn: Function,
+        cls: Class | None,
+        cond: Condition | None,
+        comp: _Names | None,
+    ) -> None:
+        inner = Function(node, fn, cls if not isinstance(node, ast.Lambda) else None, cond)
+        self.table.functions.append(inner)
+        self.table.by_node[node] = inner
+        args = node.args
+        for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
+            if arg is not None:
+                binding = Binding(BindingKind.PARAMETER, inner, arg, annotation=arg.annotation)
+                inner.names.setdefault(arg.arg, []).append(binding)
+        outside: list[ast.AST] = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
+        if isinstance(node, ast.Lambda):
+            inner.returns.append(node.body)
+            self.stack.append((node.body, inner, None, None, comp))
+        else:
+            outside.extend(node.decorator_list)
+            binding = Binding(BindingKind.DEFINITION, fn, node, definition=inner)
+            self.declare(node.name, binding, fn, cls)
+            if cls is not None:
+                cls.methods.setdefault(node.name, inner)
+            self.push_block(node.body, inner, None, None, None)
+        self.push_all(outside, fn, cls, cond, comp)
+
+    def enter_class(self, node: ast.ClassDef, fn: Function, outer: Class | None, cond: Condition | None) -> None:
+        cls = Class(node, fn, outer)
+        self.table.classes.append(cls)
+        self.table.class_by_node[node] = cls
+        self.declare(node.name, Binding(BindingKind.DEFINITION, fn, node, definition=cls), fn, outer)
+        self.push_all(node.body, fn, cls, cond, None)
+        self.push_all([*node.bases, *(k.value for k in node.keywords), *node.decorator_list], fn, outer, cond, None)
+
+    def enter_comprehension(
+        self, node: Comprehension, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        names = dict(comp or {})
+        for generator in node.generators:
+            self.stack.append((generator.iter, fn, cls, cond, dict(names)))
+            for target, path in targets(generator.target):
+                if isinstance(target, ast.Name):
+                    names[target.id] = Binding(BindingKind.ITERATE, fn, node, generator.iter, path)
+            self.stack.extend((test, fn, cls, cond, names) for test in generator.ifs)
+        parts: list[ast.expr] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        self.push_all(parts, fn, cls, cond, names)
+
+    # -- bindings --------------------------------------------------------------------------------------------------
+
+    def bind_statement(self, node: ast.AST, fn: Function, cls: Class | None) -> None:
+        match node:
+            case ast.Assign():
+                for target in node.targets:
+                    self.bind_target(target, BindingKind.ASSIGN, node, node.value, fn, cls)
+            case ast.AnnAssign():
+                kind = BindingKind.ASSIGN if node.value is not None else BindingKind.ANNOTATION
+                self.bind_target(node.target, kind, node, node.value, fn, cls, node.annotation)
+            case ast.AugAssign():
+                self.bind_target(node.target, BindingKind.AUGMENTED, node, node.value, fn, cls)
+                self.mutation(Mutation(fn, node, node.target, "extend", None, node.value))
+            case ast.NamedExpr():
+                self.bind_target(node.target, BindingKind.ASSIGN, node, node.value, fn, cls)
+            case ast.For() | ast.AsyncFor():
+                self.bind_target(node.target, BindingKind.ITERATE, node, node.iter, fn, cls)
+            case ast.withitem() if node.optional_vars is not None:
+                self.bind_target(node.optional_vars, BindingKind.ENTER, node, node.context_expr, fn, cls)
+            case ast.ExceptHandler() if node.name:
+                self.declare(node.name, Binding(BindingKind.EXCEPTION, fn, node, node.type), fn, cls)
+            case ast.Import():
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    dotted = alias.name if alias.asname else name
+                    self.declare(name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
+            case ast.ImportFrom():
+                self.bind_import_from(node, fn, cls)
+            case ast.Global() | ast.Nonlocal():
+                fn.outer_names.update(node.names)
+            case ast.MatchAs() | ast.MatchStar() if node.name:
+                self.declare(node.name, Binding(BindingKind.OTHER, fn, node), fn, cls)
+            case ast.MatchMapping() if node.rest:
+                self.declare(node.rest, Binding(BindingKind.OTHER, fn, node), fn, cls)
+            case _:
+                pass
+
+    def bind_import_from(self, node: ast.ImportFrom, fn: Function, cls: Class | None) -> None:
+        prefix = "." * node.level + (node.module or "")
+        for alias in node.names:
+            if alias.name == "*":
+                self.table.star_imports.append(prefix)
+                continue
+            dotted = f"{prefix}{'' if prefix.endswith('.') else '.'}{alias.name}"
+            self.declare(alias.asname or alias.name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
+
+    def bind_target(
+        self,
+        target: ast.expr,
+        kind: BindingKind,
+        statement: ast.AST,
+        value: ast.expr | None,
+        fn: Function,
+        cls: Class | None,
+        annotation: ast.expr | None = None,
+    ) -> None:
+        for leaf, path in targets(target):
+            binding = Binding(kind, fn, statement, value, path, annotation=annotation)
+            match leaf:
+                case ast.Name():
+                    self.declare(leaf.id, binding, fn, cls)
+                case ast.Attribute(value=ast.Name()):
+                    self.bind_attribute(leaf, binding, fn)
+                case ast.Subscript() if value is not None and not path:
+                    self.mutation(Mutation(fn, statement, leaf.value, "setitem", leaf.slice, value))
+                case _:
+                    pass
+
+    def bind_attribute(self, target: ast.Attribute, binding: Binding, fn: Function) -> None:
+        """Note `self.x = …` in a method, or in a function nested in one."""
+        assert isinstance(target.value, ast.Name)
+        for scope in (fn, *fn.lexical_parents()):
+            if scope.owner is not None and scope.receiver == target.value.id:
+                scope.owner.attributes.setdefault(target.attr, []).append(binding)
+                return
+            if target.value.id in scope.names:
+                fn.names.setdefault(f"{target.value.id}.{target.attr}", []).append(binding)
+                return
+
+    def declare(self, name: str, binding: Binding, fn: Function, cls: Class | None) -> None:
+        if cls is not None:
+            cls.names.setdefault(name, []).append(binding)
+        elif name in fn.outer_names:
+            for scope in fn.lexical_parents():
+                if name in scope.names and not scope.is_module:
+                    scope.names[name].append(binding)
+                    return
+            self.table.globals_written.setdefault(name, []).append(binding)
+        else:
+            fn.names.setdefault(name, []).append(binding)
+
+    # -- containers ------------------------------------------------------------------------------------------------
+
+    def mutation(self, mutation: Mutation) -> None:
+        self.table.mutations.append(mutation)
+
+    def note_mutating_call(self, node: ast.Call, fn: Function) -> None:
+        func = node.func
+        if not isinstance(func, ast.Attribute) or func.attr not in ADDING_METHODS:
+            return
+        add = func.value
+        if func.attr == "update":
+            for keyword in node.keywords:
+                method, key = ("setitem", ast.Constant(keyword.arg)) if keyword.arg else ("update", None)
+                self.mutation(Mutation(fn, keyword, add, method, key, keyword.value))
+            for arg in node.args:
+                self.mutation(Mutation(fn, node, add, "update", None, arg))
+        elif func.attr in {"setdefault", "insert"} and len(node.args) == 2:
+            method = "setdefault" if func.attr == "setdefault" else "append"
+            self.mutation(Mutation(fn, node, add, method, node.args[0], node.args[1]))
+        elif node.args:
+            method = "extend" if func.attr == "extend" else "append"
+            self.mutation(Mutation(fn, node, add, method, None, node.args[0]))
+
+
+def _with_flags(body: list[ast.stmt], cond: Condition) -> Condition:
+    """The condition of a branch, with the flags that it sets: `if quiet: out = PIPE; capture = True`."""
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name() as flag], value=ast.Constant(value=bool(truth))):
+                cond = Condition(flag, truth, cond)
+            case _:
+                continue
+    return cond
+
+
+def targets(target: ast.expr, path: tuple[int, ...] = ()) -> Iterator[tuple[ast.expr, tuple[int, ...]]]:
+    """Yield the leaves of an assignment target with the path that leads to each through nested tuples."""
+    match target:
+        case ast.Tuple() | ast.List():
+            for index, element in enumerate(target.elts):
+                yield from targets(element, (*path, index))
+        case ast.Starred():
+            yield from targets(target.value, (*path, -1))
+        case _:
+            yield target, path

@@ -1,0 +1,72 @@
+"""What a rule file declares about itself."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flake8_forksafe.finding import Finding
+    from flake8_forksafe.model import ModuleModel
+
+#: A rule can only report in a file that holds, for each group, at least one word of it.
+Triggers = tuple[tuple[str, ...], ...]
+
+HEADINGS = (
+    "What it does",
+    "Why is this bad?",
+    "Example",
+    "Use instead",
+    "Fix safety",
+    "When it is fine to ignore",
+    "What it cannot see",
+    "References",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The declaration that each file of `flake8_forksafe.rules` binds to `RULE`.
+
+    Arguments:
+        code: `FRK` and three digits; never changes its meaning.
+        name: the kebab-case name, as in the file's name.
+        triggers: words in conjunctive form. A file is looked at only if, for every group, one of the group's words
+            occurs in its bytes; the words must therefore occur in every file in which the rule can report.
+        check: the generator that asks the model and yields findings.
+        opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
+    """
+
+    code: str
+    name: str
+    triggers: Triggers
+    check: Callable[[ModuleModel], Iterator[Finding]]
+    opt_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RulePage:
+    """A rule file's docstring, taken apart: the summary line and the text under each fixed heading."""
+
+    summary: str
+    sections: dict[str, str]
+
+    @classmethod
+    def parse(cls, docstring: str) -> RulePage:
+        """Split `docstring` at its headings (a heading is a line `## Name`).
+
+        Raises:
+            ValueError: a heading is missing, unknown, or out of order.
+        """
+        summary, *parts = re.split(r"^## (.+)$", textwrap.dedent(docstring).strip(), flags=re.MULTILINE)
+        sections = {title.strip(): body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
+        if tuple(sections) != HEADINGS:
+            raise ValueError(f"headings are {', '.join(sections)}; they must be {', '.join(HEADINGS)}")
+        return cls(summary.strip(), sections)
+
+    def code_blocks(self, section: str) -> list[str]:
+        """Return the python code blocks under one heading."""
+        return re.findall(r"```python\n(.*?)```", self.sections[section], flags=re.DOTALL)

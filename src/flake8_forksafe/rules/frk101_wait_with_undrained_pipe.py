@@ -1,0 +1,115 @@
+"""A wait for a child whose stdout or stderr is a PIPE that nobody drains.
+
+## What it does
+Reports `wait()`, with or without a timeout, and loops on `poll()` or `returncode`, on a handle whose stdout or stderr
+is a PIPE, where some path leads from the creation of the handle to the wait and nothing on it drains the pipe, closes
+it or hands it over. `await process.wait()`, `asyncio.wait_for(process.wait(), 5)` and `asyncio.to_thread(popen.wait)`
+count too.
+
+One `readline()` drains nothing, and neither does a read loop that is left early. Silent is the rule about a wait behind
+`kill()`, `terminate()` or `send_signal()`, about the implicit wait at the end of `with Popen(...)`, which closes the
+pipe first, and about a handle given to code out of sight.
+
+## Why is this bad?
+1. The child writes into the pipe. On Linux a pipe holds 64 KiB, and less for an unprivileged user with many open pipes.
+2. The pipe is full: the child's next `write` blocks until somebody reads.
+3. The parent reads nothing, because it waits for the child to end. Neither ever goes on.
+
+65,536 bytes of output pass, one more byte hangs: the program works in tests and stops in production, on the first
+verbose day. With a timeout the parent gets a `TimeoutExpired` although the child was well and only waited to be read. A
+poll loop spins for ever for the same reason. An asyncio handle buffers some more in the parent, which moves the limit
+and changes nothing else.
+
+## Example
+```python
+import subprocess
+
+make = subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+status = make.wait()
+output = make.stdout.read()
+```
+
+```python
+import subprocess
+import time
+
+backup = subprocess.Popen(["backup", "--verbose"], stderr=subprocess.PIPE)
+while backup.poll() is None:
+    time.sleep(1)
+```
+
+## Use instead
+If the output is wanted, `communicate()` reads it while it waits:
+
+```python
+import subprocess
+
+make = subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+output, _ = make.communicate()
+status = make.returncode
+```
+
+If it is not, open no pipe:
+
+```python
+import subprocess
+
+backup = subprocess.Popen(["backup", "--verbose"], stderr=subprocess.DEVNULL)
+backup.wait()
+```
+
+## Fix safety
+There is no automatic fix yet. `communicate()` waits until every process that inherited the pipe has closed it, `wait()`
+only for the child itself: for `shell=True` and for commands that leave a daemon behind, DEVNULL or a file is the safe
+choice.
+
+## When it is fine to ignore
+When the child can never write more than fits the pipe, as `git rev-parse HEAD` does. Keep in mind that warnings and
+tracebacks are output as well.
+
+## What it cannot see
+- How much the child writes.
+- Pipes that are set in another file, and handles that another file waits for.
+- That a child does not die of the SIGTERM it was sent: one whose handler only sets a flag stays blocked in its `write`
+  (PEP 475), and the wait behind `terminate()` hangs.
+
+## References
+- [`Popen.wait`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.wait), with the note about the
+  deadlock
+- [asyncio subprocesses](https://docs.python.org/3/library/asyncio-subprocess.html#interacting-with-subprocesses), with
+  the same note
+- [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
+- [PEP 475](https://peps.python.org/pep-0475/): a system call that a signal interrupts is restarted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.care import waits
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each wait, and each poll loop, that some path reaches with a pipe still to be drained."""
+    for handle in module.handles:
+        created = module.created(handle)
+        for wait in module.pipes.undrained_waits(handle):
+            name = module.name_of(wait.event)
+            verb = "wait for" if waits(wait.event) else "polling"
+            pipes, are = " and ".join(wait.streams), "are PIPEs" if len(wait.streams) > 1 else "is a PIPE"
+            message = (
+                f"{verb} {name} can last for ever: its {pipes} {are} (line {created.span.line}) that nobody reads, and "
+                f"the child blocks once it is full; use {module.method_of(wait.event, 'communicate()')}, or DEVNULL if the output is not needed"
+            )
+            yield Finding(RULE.code, Span.of(wait.event.site), message, (created,))
+
+
+RULE = Rule(
+    "FRK101",
+    "wait-with-undrained-pipe",
+    triggers=(("PIPE", "Popen", "create_subprocess"), ("wait", "poll", "returncode")),
+    check=check,
+)

@@ -1,0 +1,99 @@
+"""A read to the end of a handle's only PIPE, which a grandchild can hold open.
+
+## What it does
+Reports `read()` and `readlines()` without arguments, straight on the only output PIPE of a `subprocess.Popen` handle
+that may still run. Iteration, `readline()` and sized reads are not reported, asyncio is not either, and a pipe whose
+child was reaped or signalled before, or that was given to other code, may be read to its end.
+
+## Why is this bad?
+`read()` returns at the end of the pipe, and the end comes when the last process that has the write end open closes it.
+That need not be the child:
+
+1. The command starts something in the background (`server &`, a daemon, a helper of its own) that inherits the pipe.
+2. The command itself ends at once.
+3. `read()` goes on waiting for the background process, for minutes or for ever.
+
+And when `read()` does return, the child has not been waited for: `returncode` is None and it stays a zombie.
+
+`communicate()` reaps the child, takes a timeout and reads a second pipe at the same time, so it is the better form. It
+is **no** cure for the background process, though: it waits for the same end of the same pipe, and so do `run()` and
+`check_output()`. Only a file in place of the pipe is, or a session of its own whose process group is killed.
+
+## Example
+```python
+import subprocess
+
+child = subprocess.Popen(["git", "log"], stdout=subprocess.PIPE, text=True)
+log = child.stdout.read()
+```
+
+## Use instead
+```python
+import subprocess
+
+child = subprocess.Popen(["git", "log"], stdout=subprocess.PIPE, text=True)
+log, _ = child.communicate()
+```
+
+Where the command leaves a process in the background, let it write to a file:
+
+```python
+import subprocess
+from pathlib import Path
+
+with open("start.log", "wb") as file:
+    subprocess.run(["./start-server"], stdout=file, check=True)
+log = Path("start.log").read_text(encoding="utf-8")
+```
+
+## Fix safety
+There is no automatic fix yet. After `communicate()` the pipe is closed, so a later read of it raises ValueError, and
+with `timeout=` what an earlier `readline()` left in the reader's buffer is lost.
+
+## When it is fine to ignore
+When the command starts no process of its own that outlives it, and the child is reaped further on.
+
+## What it cannot see
+- Which processes the command starts.
+- The same wait inside `communicate()`, `run()`, `check_output()` and `os.popen()`, which are not reported.
+- A handle whose other output stream comes from code out of sight: then nothing tells that this pipe is the only one.
+
+## References
+- [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate)
+- [`Popen.stderr`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.stderr), with the warning about
+  `.stdout.read`
+- [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html): the end of file is seen when all write ends are closed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, waits
+from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib.subprocess import Family
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each `read()` or `readlines()` straight on the pipe of a child that may still run."""
+    for handle in module.handles:
+        if handle.family is not Family.POPEN:
+            continue
+        for stream, setting in module.spawn(handle).output_pipes():
+            if not module.pipes.is_only_output(handle, stream):
+                continue
+            careful = either(cares_for(stream), ends, waits)
+            for hit in module.exposed(
+                module.query(handle, reads_all_at_once(stream), careful, setting.facts, beyond=True)
+            ):
+                name, created = module.name_of(hit), module.created(handle)
+                message = (
+                    f"{module.pipe_name(hit)}.read() returns only when every process that inherited the pipe (line "
+                    f"{created.span.line}) has closed it, and it reaps nothing; use {module.method_of(hit, 'communicate()')}"
+                )
+                yield Finding(RULE.code, Span.of(hit.site), message, (created,))
+
+
+RULE = Rule("FRK103", "read-until-eof", triggers=(("PIPE", "Popen"), ("read",)), check=check)

@@ -1,0 +1,95 @@
+"""`subprocess.call` or `check_call` with a PIPE: nobody can ever read or close it.
+
+## What it does
+Reports `subprocess.call` and `subprocess.check_call` with `PIPE` as stdout, stderr or stdin, also when it comes from a
+dict of keyword arguments, a default or a conditional expression. `run` and `check_output`, which read their pipes, are
+not reported.
+
+## Why is this bad?
+Both functions make a `Popen`, call `wait()` on it and return the exit status. The handle never leaves them, so no code
+of yours can reach the pipe:
+
+- stdout or stderr: when the child has written 64 KiB, its next `write` blocks, and `wait()` never returns. With less
+  output nothing happens except that it is thrown away, so the call works until the day the command has more to say.
+  With a `timeout` the child is killed in the middle of its work and TimeoutExpired is raised.
+- stdin: a child that reads its input waits for an end that cannot come, since the open write end is in the handle.
+  `cat`, `sort`, `psql` and every interpreter hang at once.
+
+## Example
+```python
+import subprocess
+
+subprocess.check_call(["rsync", "--verbose", "build/", "server:/srv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+```
+
+```python
+import subprocess
+
+subprocess.call(["psql", "shop"], stdin=subprocess.PIPE)
+```
+
+## Use instead
+DEVNULL throws the output away, or gives an empty input, without a pipe:
+
+```python
+import subprocess
+
+subprocess.check_call(
+    ["rsync", "--verbose", "build/", "server:/srv"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+)
+subprocess.call(["psql", "shop"], stdin=subprocess.DEVNULL)
+```
+
+`run` keeps the output:
+
+```python
+import subprocess
+
+done = subprocess.run(["rsync", "--verbose", "build/", "server:/srv"], capture_output=True, check=True, text=True)
+print(done.stdout)
+```
+
+## Fix safety
+There is no automatic fix yet. DEVNULL is an equal replacement (to the child neither is a terminal), as long as the
+value is used for this call alone and not through a dict that other calls share.
+
+## When it is fine to ignore
+For stdout and stderr, when the command can never write more than fits the pipe; DEVNULL costs nothing even then.
+
+## What it cannot see
+Streams that come from another file or from a caller's `**kwargs`, and how much the command writes.
+
+## References
+- [`subprocess.call`](https://docs.python.org/3/library/subprocess.html#subprocess.call), with the note "Do not use
+  `stdout=PIPE` or `stderr=PIPE` with this function"
+- [`subprocess.check_call`](https://docs.python.org/3/library/subprocess.html#subprocess.check_call)
+- [`subprocess.DEVNULL`](https://docs.python.org/3/library/subprocess.html#subprocess.DEVNULL)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib.subprocess import STREAMS
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each call once, whatever the number of its pipes."""
+    for spawn in module.spawns:
+        if spawn.call is None or spawn.name not in {"subprocess.call", "subprocess.check_call"}:
+            continue
+        pipes = [name for name in STREAMS if spawn.pipe(name) is not None]
+        if pipes:
+            function = spawn.name.rpartition(".")[2]
+            fate = "close it" if pipes == ["stdin"] else "read it"
+            message = (
+                f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks on it; use "
+                f"DEVNULL, or run() if the output is wanted"
+            )
+            yield Finding(RULE.code, Span.of(spawn.call), message)
+
+
+RULE = Rule("FRK104", "call-with-pipe", triggers=(("call", "subprocess"), ("PIPE", "subprocess")), check=check)

@@ -1,0 +1,117 @@
+"""All of the input written first, while nobody reads the output.
+
+## What it does
+Reports the first `stdin.write(...)`, `stdin.writelines(...)` or `print(..., file=child.stdin)` on a handle with stdout
+or stderr PIPE, where no reader is at work and all reading comes later: a read to the end, a wait, a poll loop or
+`communicate()`.
+
+Silent is the rule where writes and partial reads (`readline()`, `read(n)`) alternate, where a thread or task reads or
+writes one side, where the output is no PIPE, and where what is written is a constant shorter than 512 bytes.
+
+## Why is this bad?
+1. The parent writes its data. The child reads some, answers, and goes on reading.
+2. Nobody reads the answers. After 64 KiB the output pipe is full and the child's `write` blocks; it reads no more
+   input.
+3. The input pipe fills as well, and the parent's `write` blocks. It never gets to the line that reads.
+
+Through `cat`, 190 KB still pass and 300 KB hang: two pipes and the buffer of the child. A `communicate()` after the
+write comes too late, because the write is what blocks; given the data, it writes and reads at the same time.
+
+## Example
+```python
+import subprocess
+
+
+def format_source(source: str) -> str:
+    formatter = subprocess.Popen(["clang-format"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    formatter.stdin.write(source)
+    formatter.stdin.close()
+    return formatter.stdout.read()
+```
+
+## Use instead
+```python
+import subprocess
+
+
+def format_source(source: str) -> str:
+    formatter = subprocess.Popen(["clang-format"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    output, _ = formatter.communicate(source)
+    return output
+```
+
+or, shorter:
+
+```python
+import subprocess
+
+
+def format_source(source: str) -> str:
+    return subprocess.run(["clang-format"], input=source, capture_output=True, check=True, text=True).stdout
+```
+
+## Fix safety
+There is no automatic fix yet. A fix has to gather all that is written, in order, into the one argument of
+`communicate()`, which holds it in memory and raises ValueError if stdin was closed before (up to Python 3.13.0).
+
+## When it is fine to ignore
+When the child answers only after it has read all of its input and holds it in memory, as `sort` does with what fits, or
+when the input is known to be shorter than a pipe.
+
+## What it cannot see
+- How much is written, and when the child answers.
+- A reader that another file starts.
+
+## References
+- [`Popen.stderr`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.stderr), with the warning about
+  `.stdin.write`
+- [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate)
+- [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
+from flake8_forksafe.model.events import Event
+from flake8_forksafe.model.values import Handle
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report the first write of each handle that comes before any read of a piped output."""
+    for handle in module.handles:
+        spawn = module.spawn(handle)
+        stdin = spawn.pipe("stdin")
+        if stdin is None:
+            continue
+        hits: dict[Event, str] = {}
+        for stream, setting in spawn.output_pipes():
+            careful = either(cares_for(stream), ends, reads_from(stream))
+            query = module.query(handle, writes("stdin", large=True), careful, stdin.facts | setting.facts, beyond=True)
+            for write in module.exposed(query):
+                done = either(finishes, module.pipes.polls_in_loop(handle, stream))
+                if module.follows(
+                    write, done, unless=either(reads_from(stream, partly=True), cares_for(stream, by_itself=True), ends)
+                ):
+                    hits.setdefault(write, stream)
+        if hits:
+            first = min(hits, key=lambda e: (e.site.lineno, e.site.col_offset))
+            yield _report(module, handle, first, hits[first])
+
+
+def _report(module: ModuleModel, handle: Handle, write: Event, stream: str) -> Finding:
+    name, created = module.name_of(write), module.created(handle)
+    message = (
+        f"everything is written to {module.pipe_name(write)} before anybody reads its {stream}, a PIPE (line {created.span.line}): both "
+        f"sides block once it is full; pass the data to {module.method_of(write, 'communicate(input=...)')}"
+    )
+    return Finding(RULE.code, Span.of(write.site), message, (created,))
+
+
+RULE = Rule(
+    "FRK106", "write-before-read", triggers=(("PIPE", "Popen", "create_subprocess"), ("write", "print")), check=check
+)

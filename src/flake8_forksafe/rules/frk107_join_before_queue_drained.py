@@ -1,0 +1,103 @@
+"""A join of a worker process before the parent takes what the worker has put on a queue.
+
+## What it does
+Reports `Process.join()`, with a timeout too, if the child's target (or `run`) puts on a `multiprocessing` `Queue`,
+`JoinableQueue` or `SimpleQueue`, or one of a context, and the parent's first `get()` from that queue comes after the
+join.
+
+## Why is this bad?
+1. `put()` returns at once: a thread of the child, the feeder, writes the pickled object into a pipe.
+2. A pipe holds 64 KiB. With one big object, or many small ones, the feeder blocks until somebody reads.
+3. At its end the child waits for the feeder, so it does not exit.
+4. The parent stands in `join()` and waits for the child to exit. It would read the queue afterwards. Neither moves
+   again.
+
+With results of a few bytes it works, so the hang comes with the first large input. A `SimpleQueue` has no feeder:
+there `put()` itself blocks. `join(timeout)` gives up after the timeout and the child still hangs.
+`cancel_join_thread()` is no cure, because it throws the data away; and a loop `while not queue.empty()` before the
+join is a race, because a child that has not begun to write leaves the queue empty.
+
+## Example
+```python
+import multiprocessing
+
+
+def solve(problem, answers):
+    answers.put([value * value for value in problem])
+
+
+def run(problem):
+    answers = multiprocessing.Queue()
+    solver = multiprocessing.Process(target=solve, args=(problem, answers))
+    solver.start()
+    solver.join()
+    return answers.get()
+```
+
+## Use instead
+First take what the child puts, then join it:
+
+```python
+import multiprocessing
+
+
+def solve(problem, answers):
+    answers.put([value * value for value in problem])
+
+
+def run(problem):
+    answers = multiprocessing.Queue()
+    solver = multiprocessing.Process(target=solve, args=(problem, answers))
+    solver.start()
+    answer = answers.get()
+    solver.join()
+    return answer
+```
+
+A `get()` from a child that has died waits for ever, too; where that can happen, give it a timeout and look at
+`solver.is_alive()` in between. `concurrent.futures.ProcessPoolExecutor` does all this by itself.
+
+## Fix safety
+There is no automatic fix yet. A fix must call `get()` exactly as often as the child puts, and must not move it across
+code that looks at `exitcode`: a child that failed puts nothing.
+
+## When it is fine to ignore
+When what all children together put is certain to stay below the capacity of a pipe for ever: a flag, a number.
+
+## What it cannot see
+- How much the child puts.
+- Targets and queues that are made in other files, and `put` by code out of sight.
+- A `multiprocessing.Pipe`, which blocks the same way.
+
+## References
+- [Joining processes that use queues](https://docs.python.org/3/library/multiprocessing.html#programming-guidelines)
+- [Pipes and queues](https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues), the warnings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each join that stands before the first get from a queue its child puts on."""
+    for handle in module.handles:
+        for early in module.queues.early_joins(handle):
+            name = module.name_of(early.join)
+            message = (
+                f"{name} cannot end while what it put on the queue (line {early.put.site.lineno}) is not read: this "
+                f"join waits for ever once the pipe is full; move the get() of line {early.get.site.lineno} before it"
+            )
+            yield Finding(RULE.code, Span.of(early.join.site), message, (module.created(handle), *early.places))
+
+
+RULE = Rule(
+    "FRK107",
+    "join-before-queue-drained",
+    triggers=(("multiprocess", "billiard"), ("join",), ("put",), ("get",)),
+    check=check,
+)

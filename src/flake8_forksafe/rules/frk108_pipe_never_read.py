@@ -1,0 +1,112 @@
+"""A child kept alive with a PIPE that nothing in sight ever reads.
+
+## What it does
+Reports the creation of a handle that is stored or used later, with stdout or stderr PIPE, if nothing in the module ever
+reads, drains or closes that pipe or hands it over. Where FRK101 reports a wait for the same handle, FRK108 does not;
+and a handle given to code out of sight (returned, passed to another file's function) is not reported, nor is a
+`with Popen(...)` whose body ends at once.
+
+## Why is this bad?
+1. A server, a browser or a worker is started with `stdout=PIPE`, often only to keep its output off the terminal.
+2. It writes its log. After 64 KiB the pipe is full and its next `write` blocks.
+3. From then on it does nothing, for ever. It is alive (`poll()` says None), uses no processor time, and answers nobody.
+
+The time until then depends on how much it logs: minutes or weeks. A restart helps, until the pipe is full again.
+
+## Example
+```python
+import subprocess
+
+
+class Server:
+    def start(self) -> None:
+        self.process = subprocess.Popen(["./server"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+```
+
+## Use instead
+Throw the output away, or write it to a file:
+
+```python
+import subprocess
+
+
+class Server:
+    def start(self) -> None:
+        with open("server.log", "ab") as log:
+            self.process = subprocess.Popen(["./server"], stdout=log, stderr=subprocess.STDOUT)
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+```
+
+or read the pipe for as long as the child lives:
+
+```python
+import logging
+import subprocess
+import threading
+
+
+class Server:
+    def start(self) -> None:
+        self.process = subprocess.Popen(["./server"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        threading.Thread(target=self._log, daemon=True).start()
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def _log(self) -> None:
+        for line in self.process.stdout:
+            logging.info("server: %s", line.rstrip())
+```
+
+## Fix safety
+There is no automatic fix yet. DEVNULL makes `process.stdout` None, which is a change for any other file that uses it.
+
+## When it is fine to ignore
+When the child writes less than a pipe holds in its whole life, or when another file reads the pipe through the stored
+handle.
+
+## What it cannot see
+- How much the child writes.
+- Readers in other files that reach the handle through the object it is stored in.
+
+## References
+- [`subprocess.PIPE`](https://docs.python.org/3/library/subprocess.html#subprocess.PIPE) and
+  [`subprocess.DEVNULL`](https://docs.python.org/3/library/subprocess.html#subprocess.DEVNULL)
+- [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.care import looks_after
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each handle that is kept or used with an output pipe nobody looks after."""
+    for handle in module.handles:
+        if (
+            not module.is_kept(handle)
+            or module.pipes.undrained_waits(handle)
+            or module.pipes.read_beside_sibling(handle)
+        ):
+            continue
+        pipes = [s for s, _ in module.spawn(handle).output_pipes() if not module.happens(handle, looks_after(s))]
+        if pipes:
+            created = module.created(handle)
+            message = (
+                f"{' and '.join(pipes)} of this child {'are PIPEs' if len(pipes) > 1 else 'is a PIPE'} that nothing here "
+                f"ever reads: the child stops when 64 KiB are full; use DEVNULL or a file, or read it in a thread"
+            )
+            yield Finding(RULE.code, created.span, message)
+
+
+RULE = Rule("FRK108", "pipe-never-read", triggers=(("PIPE", "Popen", "create_subprocess"),), check=check)

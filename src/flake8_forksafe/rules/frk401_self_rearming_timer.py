@@ -1,0 +1,124 @@
+"""A timer callback that starts a new non-daemon Timer on itself.
+
+## What it does
+Reports the construction of a `threading.Timer` by its own callback: the callback runs, makes the next Timer on itself
+and starts it. The callback may be a method, a function with arguments, a closure, a lambda or a `functools.partial`;
+it may arm the Timer itself or through helpers, base classes and Timer subclasses of the module.
+
+Silent is the rule where the Timer is a daemon: by `daemon = True`, `setDaemon(True)`, `_daemonic` or a subclass that
+sets it, or because only the callback arms again and every first arming is a daemon (a thread inherits the flag from
+the thread that makes it). It is also silent where the arming again is bounded or stands under a test that other code of
+the module can turn: a stop flag, an `Event`, a counter, the result of the work.
+
+## Why is this bad?
+1. A Timer is a thread. At exit the interpreter joins every thread that is no daemon.
+2. The join waits for the timer to fire. Its callback arms the next Timer, a new thread, which is joined as well.
+3. So the program never ends. `sys.exit()`, an uncaught exception and dropping the object do not help. The running
+   Timer holds the object, whose `__del__` never runs. `atexit.register(timer.cancel)` comes too late: it runs after
+   the threads have been joined.
+
+A `cancel()` in a `finally` is no full cure: while the callback runs, the old Timer is cancelled, to no effect, and the
+callback arms a new one. Measured, 20 to 31 of 50 chains lived on when the callback took as long as its interval, and
+still 4 to 6 of 50 when it took a tenth of it.
+
+## Example
+```python
+import threading
+
+
+class CacheRefresher:
+    def __init__(self, cache, interval):
+        self.cache = cache
+        self.interval = interval
+
+    def refresh(self):
+        self.cache.reload()
+        self.timer = threading.Timer(self.interval, self.refresh)
+        self.timer.start()
+
+    def stop(self):
+        self.timer.cancel()
+```
+
+## Use instead
+```python
+import threading
+
+
+class CacheRefresher:
+    def __init__(self, cache, interval):
+        self.cache = cache
+        self.interval = interval
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stopped.wait(self.interval):
+            self.cache.reload()
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join()
+```
+
+or, where the work may be cut off in its middle when the program ends:
+
+```python
+import threading
+
+
+def flush_metrics(registry, interval):
+    registry.push()
+    timer = threading.Timer(interval, flush_metrics, args=(registry, interval))
+    timer.daemon = True
+    timer.start()
+```
+
+## Fix safety
+There is no automatic fix yet. A fix has to mind that a daemon timer is cut off in the middle of its callback at exit,
+with no `finally` run, that the flag must be set before `start()` (RuntimeError after it), and that `Timer` takes no
+`daemon` argument.
+
+## When it is fine to ignore
+When the process is meant to run until it is killed.
+
+## What it cannot see
+- A callback that is given by another file, or that leads back to its Timer through one.
+- Whether a test of the callback's own work ever comes out false: every such test counts as a bound.
+- A stop flag that only other files set.
+
+## References
+- [`threading.Timer`](https://docs.python.org/3/library/threading.html#timer-objects)
+- [`Thread.daemon`](https://docs.python.org/3/library/threading.html#threading.Thread.daemon), which is inherited from
+  the creating thread
+- [`atexit`](https://docs.python.org/3/library/atexit.html)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each Timer that its own callback makes and starts anew, for ever."""
+    for rearming in module.timers.rearming:
+        name, line = rearming.callback.name, rearming.span.line
+        who = "its callback" if name == "<lambda>" else f"{name}()"
+        message = (
+            f"{who} (line {line}) arms this non-daemon Timer anew each time it runs: the interpreter can never exit, "
+            f"and a cancel() meanwhile is lost; loop on Event.wait(interval) in one thread, or set daemon = True first"
+        )
+        related = Related(rearming.span, "the callback that leads back to the Timer")
+        yield Finding(RULE.code, Span.of(rearming.alarm.call), message, (related,))
+
+
+RULE = Rule(
+    "FRK401",
+    "self-rearming-timer",
+    triggers=(("thread", "Timer"), ("Timer", "threading")),
+    check=check,
+)

@@ -1,0 +1,130 @@
+"""A `__del__` that is to stop a timer or thread which keeps the object alive.
+
+## What it does
+Reports a `__del__` that, itself or through helpers of the module, cancels, joins or stops (by an `Event` or a flag
+that the thread goes by) a Timer or Thread that holds a strong reference to the same object: its callback is a bound
+method, a closure or lambda over `self`, a partial of one of these, or `self` is among its arguments.
+
+Silent is the rule where the callback gets a weak reference, or is a static method or plain function that is not given
+the object.
+
+## Why is this bad?
+1. A running thread is held by the interpreter, and holds its target and arguments; a bound method holds its object.
+2. When the program drops its last reference to the object, that of the thread is left. The object is not collected.
+3. So `__del__` does not run, and nobody stops the thread: each waits for the other. A thread, or a timer that arms
+   itself again, lives as long as the process; if it is no daemon, the process never exits. A daemon leaks the object,
+   its thread, and all that it holds.
+
+The `gc` module does not help: this is no unreachable cycle, because the running thread is reachable.
+
+## Example
+```python
+import threading
+
+
+class Tail:
+    def __init__(self, path):
+        self.path = path
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.follow)
+        self.thread.start()
+
+    def follow(self):
+        with open(self.path) as source:
+            while not self.stopped.wait(0.2):
+                print(source.read(), end="")
+
+    def __del__(self):
+        self.stopped.set()
+        self.thread.join()
+```
+
+## Use instead
+```python
+import threading
+
+
+class Tail:
+    def __init__(self, path):
+        self.path = path
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.follow)
+        self.thread.start()
+
+    def follow(self):
+        with open(self.path) as source:
+            while not self.stopped.wait(0.2):
+                print(source.read(), end="")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stopped.set()
+        self.thread.join()
+```
+
+or, where nobody can be asked to close the object, a thread that does not know it:
+
+```python
+import threading
+import weakref
+
+
+def follow(path, stopped):
+    with open(path) as source:
+        while not stopped.wait(0.2):
+            print(source.read(), end="")
+
+
+class Tail:
+    def __init__(self, path):
+        stopped = threading.Event()
+        threading.Thread(target=follow, args=(path, stopped)).start()
+        weakref.finalize(self, stopped.set)
+```
+
+## Fix safety
+There is no automatic fix yet. A fix that turns `__del__` into `close()` has to find every place that makes the object
+and close it there.
+
+## When it is fine to ignore
+When the thread is known to end by itself soon, and `__del__` is only a second belt.
+
+## What it cannot see
+- A reference that goes through another object: a thread that runs `self.pump.run` where the pump knows the object.
+- What another file gives the thread.
+
+## References
+- [`object.__del__`](https://docs.python.org/3/reference/datamodel.html#object.__del__)
+- [`weakref.WeakMethod`](https://docs.python.org/3/library/weakref.html#weakref.WeakMethod) and
+  [`weakref.finalize`](https://docs.python.org/3/library/weakref.html#weakref.finalize)
+- [`threading.Thread`](https://docs.python.org/3/library/threading.html#thread-objects)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each `__del__` that waits for the end of what keeps it from running."""
+    for undying in module.timers.undying:
+        kind, made = undying.alarm.noun, Span.of(undying.alarm.call)
+        message = (
+            f"__del__ cannot run while the {kind} that it should stop is alive: that {kind} (line {made.line}) holds a "
+            f"reference to the object; stop it in a close() or __exit__, or give it a function without self"
+        )
+        yield Finding(RULE.code, undying.span, message, (Related(made, f"the {kind} is given the object here"),))
+
+
+RULE = Rule(
+    "FRK403",
+    "timer-cancelled-in-del",
+    triggers=(("__del__",), ("thread", "Timer", "multiprocess", "billiard")),
+    check=check,
+)

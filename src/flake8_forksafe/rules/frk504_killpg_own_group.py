@@ -1,0 +1,92 @@
+"""A killpg for a child that has no process group of its own.
+
+## What it does
+Reports `os.killpg` with the pid of a handle, or with `os.getpgid` of it, when the handle was started without
+`start_new_session`, `process_group` or a `preexec_fn` that makes a group, and nobody calls `os.setpgid` for it.
+
+The message says which of the two it is. Silent is the rule when keywords come from out of sight, when the function
+compares with the group of this process, and about `killpg(0, ...)`, which is meant.
+
+## Why is this bad?
+A child starts in the process group of its parent.
+
+1. `os.getpgid(child.pid)` therefore is the parent's own group. `os.killpg` on it signals the parent, all its other
+   children, and in a shell script or a CI job whatever else runs in that group: the program kills itself.
+2. `os.killpg(child.pid, ...)` names a group that does not exist: `ProcessLookupError`, and nobody is signalled. Where
+   that is caught, the child simply runs on.
+
+## Example
+```python
+import os
+import signal
+import subprocess
+
+
+def run_limited(argv):
+    process = subprocess.Popen(argv)
+    try:
+        return process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+        return process.wait()
+```
+
+## Use instead
+```python
+import os
+import signal
+import subprocess
+
+
+def run_limited(argv):
+    process = subprocess.Popen(argv, start_new_session=True)
+    try:
+        return process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+```
+
+## Fix safety
+There is no automatic fix yet. With a session or group of its own the child no longer gets the Ctrl-C of the terminal:
+the parent has to pass it on.
+
+## When it is fine to ignore
+When the parent leads a group that holds nothing but itself and its children and is meant to go down with them.
+
+## What it cannot see
+- A child that makes its own group after it has started.
+- Groups that another module makes for the handle.
+
+## References
+- [`os.killpg`](https://docs.python.org/3/library/os.html#os.killpg) and
+  [`os.getpgid`](https://docs.python.org/3/library/os.html#os.getpgid)
+- [`start_new_session` and `process_group`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen)
+- [setpgid(2)](https://man7.org/linux/man-pages/man2/setpgid.2.html): a child inherits the group of its parent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each killpg whose child was started into the parent's own group."""
+    for handle in module.handles:
+        for event, is_ours in module.sessions.wrong_groups(handle):
+            span, created = Span.of(event.site), module.created(handle)
+            start = f"{module.name_of(event)} is started in this process's own group (line {created.span.line})"
+            effect = (
+                "its getpgid() is ours, and killpg() signals this very process too"
+                if is_ours
+                else "there is no group with its pid, and killpg() raises ProcessLookupError and signals nobody"
+            )
+            message = f"{start}: {effect}; start it with start_new_session=True or process_group=0"
+            yield Finding(RULE.code, span, message, (created,))
+
+
+RULE = Rule("FRK504", "killpg-own-group", triggers=(("killpg",),), check=check)

@@ -1,0 +1,102 @@
+"""A communicate() that waits for the grandchildren of a killed shell.
+
+## What it does
+Reports `communicate()` without a timeout, and a read to the end, behind a `kill()` or `terminate()` of a handle that
+has a PIPE and was made with `shell=True`, by `create_subprocess_shell`, or with `["bash", "-c", ...]`.
+
+Silent is the rule when something in sight signals the group of the handle with `os.killpg` or walks its descendants
+with psutil, and when the command is a literal that begins with `exec`. A read that this rule reports is not reported by
+FRK102 or FRK103.
+
+## Why is this bad?
+1. `kill()` ends the shell and nothing else: its command runs on (FRK503).
+2. The command has inherited the write end of the PIPE. The pipe has an end of file only when every process that holds
+   it has closed it.
+3. `communicate()` reads until then: for as long as the command likes, which is what the timeout was meant to prevent.
+
+This is the idiom of the documentation, `communicate(timeout)`, `kill()`, `communicate()`. It is right for a command
+given as a list, and hangs with `shell=True`.
+
+## Example
+```python
+import subprocess
+
+
+def capture(command):
+    process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE)
+    try:
+        output, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+    return output
+```
+
+## Use instead
+```python
+import os
+import signal
+import subprocess
+
+
+def capture(command):
+    process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+    return output
+```
+
+If it must be bounded whatever the command has started, do not read again: `killpg`, `wait()`, close the pipes, and take
+what was read so far from `TimeoutExpired.output`.
+
+## Fix safety
+There is no automatic fix yet. A session of its own keeps Ctrl-C from the command; a grandchild that called `setsid` is
+out of reach of `killpg` and still holds the pipe.
+
+## When it is fine to ignore
+When the command is known to end on its own soon after its shell.
+
+## What it cannot see
+- Commands that are not shells and start children of their own.
+- What a command that is not a literal begins with.
+
+## References
+- [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate), with the idiom
+- [bpo-37424](https://bugs.python.org/issue37424): `subprocess.run` with a timeout, `shell=True` and captured output
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.rule import Rule
+
+
+def check(module: ModuleModel) -> Iterator[Finding]:
+    """Report each unbounded collection of output behind a signal that reached the shell alone."""
+    for handle in module.handles:
+        for event in module.sessions.collected_after_shell_signal(handle):
+            span, created = Span.of(event.site), module.created(handle)
+            message = (
+                f"only the shell of {module.name_of(event)} was signalled: its command still holds the pipe (line "
+                f"{created.span.line}) open, and this lasts until that ends; use start_new_session=True and os.killpg()"
+            )
+            yield Finding(RULE.code, span, message, (created,))
+
+
+RULE = Rule(
+    "FRK505",
+    "communicate-after-kill-of-shell",
+    triggers=(
+        ("subprocess", "Popen"),
+        ("PIPE", "Popen", "create_subprocess"),
+        ("terminate", "send_signal", "kill"),
+        ("communicate", "read", "Popen"),
+    ),
+    check=check,
+)

@@ -1,0 +1,83 @@
+"""From bytes to text and lines, and from the columns of `ast` to the columns people count."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flake8_forksafe.finding import Span
+
+_BOM = "\ufeff"
+
+
+class SourceError(ValueError):
+    """A file that is no Python source: undecodable bytes or a syntax error.
+
+    Arguments:
+        filename: the file as the user named it.
+        line: the line the problem is on, counting from 1.
+        reason: what is wrong, in a few words.
+    """
+
+    def __init__(self, filename: str, line: int, reason: str) -> None:
+        super().__init__(f"{filename}:{line}: {reason}")
+        self.filename = filename
+        self.line = line
+        self.reason = reason
+
+
+class Source:
+    """The decoded text of one file, its line ends made newlines, without a byte order mark.
+
+    Its lines are those `ast` counts: a form feed or U+2028 ends none.
+    """
+
+    __slots__ = ("_lines", "filename")
+
+    def __init__(self, filename: str, lines: Sequence[str]) -> None:
+        self.filename = filename
+        self._lines = lines
+
+    @classmethod
+    def from_bytes(cls, data: bytes, filename: str) -> Source:
+        """Decode `data` as the Python tokenizer does: byte order mark, PEP 263 declaration, else UTF-8.
+
+        Raises:
+            SourceError: the declared encoding is unknown, or the bytes are not text in it.
+        """
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+            lines = io.TextIOWrapper(io.BytesIO(data), encoding=encoding).readlines()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise SourceError(filename, line, f"not text in {error.encoding}: {error.reason}") from error
+        except (SyntaxError, LookupError, UnicodeError) as error:
+            raise SourceError(filename, 1, str(error)) from error
+        return cls(filename, lines)
+
+    @property
+    def text(self) -> str:
+        """The whole file, as `ast.parse` is to be given it."""
+        return "".join(self._lines).removeprefix(_BOM)
+
+    def utf8(self) -> bytes:
+        """Return the text in the encoding in which `ast` counts its columns, whatever the file's own encoding is."""
+        return self.text.encode("utf-8", errors="surrogatepass")
+
+    def column(self, line: int, byte_column: int) -> int:
+        """Return `byte_column` of `line` counted in characters; both columns count from 0, lines from 1."""
+        if not 1 <= line <= len(self._lines):
+            return byte_column
+        text = self._lines[line - 1]
+        if line == 1:
+            text = text.removeprefix(_BOM)
+        if text.isascii():
+            return byte_column
+        return len(text.encode("utf-8", errors="surrogatepass")[:byte_column].decode("utf-8", errors="replace"))
+
+    def columns(self, span: Span) -> tuple[int, int]:
+        """Return where `span` begins and ends on its lines, in characters from 0."""
+        return self.column(span.line, span.column), self.column(span.end_line, span.end_column)

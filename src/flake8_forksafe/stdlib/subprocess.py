@@ -1,0 +1,66 @@
+"""`subprocess` and `asyncio.subprocess`: who starts a child, with which parameters, in which order.
+
+Source: https://docs.python.org/3/library/subprocess.html, https://docs.python.org/3/library/asyncio-subprocess.html.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+
+class Family(Enum):
+    """Which library's object a handle is."""
+
+    POPEN = auto()
+    ASYNCIO = auto()
+    MULTIPROCESSING = auto()
+    FORK = auto()
+
+
+class Spawner(NamedTuple):
+    """A callable that starts a child.
+
+    `positions` are the names of the positional parameters; `returns_handle` is False for `run` and its kin, which
+    wait themselves; `shell` is True when the command always goes to a shell.
+    """
+
+    family: Family
+    returns_handle: bool
+    positions: tuple[str, ...]
+    shell: bool = False
+
+
+_POPEN = (
+    "args bufsize executable stdin stdout stderr preexec_fn close_fds shell cwd env universal_newlines "
+    "startupinfo creationflags restore_signals start_new_session pass_fds"
+).split()
+
+SPAWNERS = {
+    "subprocess.Popen": Spawner(Family.POPEN, True, tuple(_POPEN)),
+    "subprocess.run": Spawner(Family.POPEN, False, tuple(_POPEN)),
+    "subprocess.call": Spawner(Family.POPEN, False, tuple(_POPEN)),
+    "subprocess.check_call": Spawner(Family.POPEN, False, tuple(_POPEN)),
+    "subprocess.check_output": Spawner(Family.POPEN, False, tuple(_POPEN)),
+    "asyncio.create_subprocess_exec": Spawner(Family.ASYNCIO, True, ()),
+    "asyncio.create_subprocess_shell": Spawner(Family.ASYNCIO, True, ("args", "stdin", "stdout", "stderr"), shell=True),
+}
+
+#: Types by which a parameter or attribute may be annotated as a handle.
+HANDLE_TYPES = {
+    "subprocess.Popen": Family.POPEN,
+    "asyncio.Process": Family.ASYNCIO,
+    "multiprocessing.Process": Family.MULTIPROCESSING,
+}
+
+STREAMS = ("stdin", "stdout", "stderr")
+TEXT_PARAMETERS = ("text", "universal_newlines", "encoding", "errors")
+
+_BROAD = {"builtins.Exception", "builtins.BaseException"}
+#: What an `except` clause may name to catch the timeout of a bounded wait. On asyncio it comes from `wait_for`.
+TIMEOUT_CATCHERS = {
+    Family.POPEN: frozenset({"subprocess.TimeoutExpired", "subprocess.SubprocessError", *_BROAD}),
+    Family.ASYNCIO: frozenset({"asyncio.TimeoutError", "TimeoutError", "builtins.TimeoutError", *_BROAD}),
+    Family.MULTIPROCESSING: frozenset(),
+    Family.FORK: frozenset(),
+}

@@ -1,0 +1,51 @@
+"""Which Python the checked code must run on."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+#: No Python 3 has come near this many minor releases; the search for the lowest admitted one ends here.
+_MINORS = range(100)
+
+
+def default(start: Path) -> tuple[int, int]:
+    """Return the oldest Python that the project around `start` supports, else the running Python.
+
+    The project is the nearest pyproject.toml in `start` (a directory) or above it. One that cannot be read, or that
+    does not say `requires-python`, says nothing.
+    """
+    for directory in (start, *start.parents):
+        pyproject = directory / "pyproject.toml"
+        if pyproject.is_file():
+            return _lowest_admitted(_requires_python(pyproject)) or sys.version_info[:2]
+    return sys.version_info[:2]
+
+
+def _requires_python(pyproject: Path) -> str:
+    try:
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project")
+    except (OSError, ValueError):
+        return ""
+    requirement = project.get("requires-python") if isinstance(project, dict) else None
+    return requirement if isinstance(requirement, str) else ""
+
+
+def _lowest_admitted(requirement: str) -> tuple[int, int] | None:
+    """Return the lowest 3.x of which `requirement` (a PEP 440 specifier, `">=3.9,!=3.9.1"`) admits a release."""
+    if not requirement:
+        return None
+    try:
+        specifiers = SpecifierSet(requirement)
+    except InvalidSpecifier:
+        return None
+    # Whether a minor is admitted can only change next to a release that the specifier names.
+    named = {int(micro) for micro in re.findall(r"\d+\.\d+\.(\d+)", requirement)}
+    micros = sorted({0, 99} | named | {micro + 1 for micro in named})
+    return next(
+        ((3, minor) for minor in _MINORS if any(specifiers.contains(f"3.{minor}.{micro}") for micro in micros)), None
+    )

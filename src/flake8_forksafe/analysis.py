@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import gc
 import warnings
 from collections.abc import Collection, Iterator
 
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.prefilter import WordSearch, last_names
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
@@ -46,15 +48,25 @@ def check_tree(
         rules: the enabled rules.
     """
     search = WordSearch(data, last_names(settings.thread_starters | settings.process_factories))
-    passing = [rule for rule in rules if search.passes(rule.triggers)]
+    passing = [rule for rule in rules if search.passes(rule.triggers) and rule.possible(tree)]
     if not passing:
         return []
+    collecting = gc.isenabled()
+    gc.disable()  # the model is many small objects that all live until it is done with
     try:
-        model = ModuleModel.build(tree, settings, filename=filename, shebang=data.startswith(b"#!"))
+        scopes = ScopeTable(tree)
+        if not (settings.thread_starters or settings.process_factories):
+            passing = [rule for rule in passing if not any(map(scopes.spelled.isdisjoint, rule.names))]
+            if not passing:
+                return []
+        model = ModuleModel(tree, scopes, settings, filename, shebang=data.startswith(b"#!"))
         findings = _findings(model, passing)
         by_place = {(finding.span, finding.code): finding for finding in findings}
     except RecursionError:
         return [_too_deep()]
+    finally:
+        if collecting:
+            gc.enable()
     return [by_place[place] for place in sorted(by_place)]
 
 

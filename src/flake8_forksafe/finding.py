@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from flake8_forksafe.fix import Fix
 
 
 class Span(NamedTuple):
@@ -42,10 +45,12 @@ class Finding:
     """One report of one rule at one place.
 
     `message` is one line without the code: it names the handle, says why it hangs, and ends with what to write
-    instead. `related` are the places the reason rests on, most telling first.
+    instead. `related` are the places the reason rests on, most telling first. `fix` repairs it, where that can be done
+    by a machine.
     """
 
     code: str
     span: Span
     message: str
     related: tuple[Related, ...] = ()
+    fix: Fix | None = None

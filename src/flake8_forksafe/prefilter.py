@@ -6,7 +6,9 @@ to do with processes never loads the rules. The fine one is each rule's own `tri
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 #: A file without any of these words holds no hazard of any rule: every rule has a group of triggers each of whose words
 #: contains one of these (`tests/test_prefilter.py` holds every rule to it).
@@ -14,27 +16,55 @@ GATE: tuple[str, ...] = (
     "subprocess",
     "multiprocess",  # multiprocessing, torch.multiprocessing, multiprocess
     "billiard",
-    "Popen",
-    "Process",
-    "PIPE",
-    "thread",  # threading, _thread, to_thread
-    "Thread",
-    "Timer",
-    "asyncio",
     "concurrent",
-    "Executor",
+    "hread",  # threading, _thread, Thread
     "fork",
-    "pipe",
-    "inherit",
-    "dup2",
-    "CLOEXEC",
-    "SETFD",
+    "killpg",
+    "psutil",
     "close_fds",
     "preexec_fn",
-    "kill",
-    "SIG",
-    "waitpid",
+    "set_inheritable",
+    "dup2",
+    "pipe2",
+    "CLOEXEC",
+    "SETFD",
 )
+
+
+#: Methods and functions by which a thread or process starts; a pool or manager starts when it is made.
+_STARTING = frozenset(
+    {"start", "start_new_thread", "Pool", "Manager", "SyncManager", "ProcessPoolExecutor"}
+    | {"submit", "map", "apply", "apply_async", "imap", "imap_unordered", "map_async", "starmap", "starmap_async"}
+)
+
+
+@lru_cache(maxsize=1)  # two rules ask it of the same file, one after the other
+def may_start_at_import(tree: ast.Module) -> bool:
+    """Whether code outside of functions calls what starts a thread or process, or a function of the module."""
+    stack: list[ast.AST] = list(tree.body)
+    called: set[str] = set()
+    defined: set[str] = set()
+    starting = set(_STARTING)
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                called.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                defined.add(name)
+                continue
+            case ast.ClassDef(name=name):
+                defined.add(name)
+            case ast.Lambda():
+                continue
+            case ast.alias(name=name, asname=str(other)) if name in _STARTING:
+                starting.add(other)
+            case ast.Assign(value=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _STARTING:
+                return True
+            case _:
+                pass
+        stack.extend(ast.iter_child_nodes(node))
+    return not called.isdisjoint(starting | defined)
 
 
 class WordSearch:

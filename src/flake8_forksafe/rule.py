@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -37,6 +38,10 @@ class Rule:
         triggers: words in conjunctive form. A file is looked at only if, for every group, one of the group's words
             occurs in its bytes; the words must therefore occur in every file in which the rule can report.
         check: the generator that asks the model and yields findings.
+        names: identifiers in conjunctive form, looked for once the tree has been walked: for every group, the module
+            must spell one of the group's identifiers in its code (imports, attributes, keywords and literal keys
+            count) where the rule can report.
+        possible: a look at the tree that is cheaper than the model; False where the rule certainly has nothing to say.
         opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
     """
 
@@ -45,6 +50,8 @@ class Rule:
     triggers: Triggers
     check: Callable[[ModuleModel], Iterator[Finding]]
     opt_in: bool = False
+    names: tuple[frozenset[str], ...] = ()
+    possible: Callable[[ast.Module], bool] = lambda _tree: True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ class Settings:
             (https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods).
         thread_starters: dotted names of further callables whose call starts a thread.
         process_factories: dotted names of further callables that return a `subprocess.Popen`-like handle.
+        grace_period: seconds that written code leaves a child between SIGTERM and SIGKILL.
     """
 
     target_version: tuple[int, int]
     thread_starters: frozenset[str] = frozenset()
     process_factories: frozenset[str] = frozenset()
+    grace_period: float = 5.0

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 
+from flake8_forksafe.model.walking import children
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 
 
@@ -150,7 +152,8 @@ class GraphBuilder:
     """Builds the graph of one function.
 
     `never_returns` tells of a call whether control does not come back from it: `"exit"` when the process ends at
-    once, `"leave"` when it raises SystemExit, `"raise"` when it raises something else, `""` otherwise. `suppresses` tells of a `with` item whether it swallows exceptions.
+    once, `"leave"` when it raises SystemExit, `"raise"` when it raises something else, `""` otherwise. `suppresses` tells of a
+    `with` item whether it swallows exceptions.
     """
 
     def __init__(self, never_returns: Callable[[ast.Call], str], suppresses: Callable[[ast.withitem], bool]) -> None:
@@ -195,7 +198,7 @@ class GraphBuilder:
         if kind in (NodeKind.STATEMENT, NodeKind.EVALUATE, NodeKind.TEST, NodeKind.ENTER, NodeKind.NEXT) and _may_raise(
             node
         ):
-            node.raises.append(self._on_exception(len(self._frames), leaving=_raises_system_exit(node)))
+            node.raises.append(self._on_exception(len(self._frames), leaving=raises_system_exit(node)))
             node.handlers = self._handlers_in_force()
         return node
 
@@ -494,7 +497,8 @@ def _catches_system_exit(handler: ast.ExceptHandler) -> bool:
     return any(t is None or _last_name(t) in {"BaseException", "SystemExit"} for t in types)
 
 
-def _raises_system_exit(node: Node) -> bool:
+def raises_system_exit(node: Node) -> bool:
+    """Whether a step is `raise SystemExit`."""
     match node.item:
         case ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit")) | ast.Name(id="SystemExit")):
             return True
@@ -518,6 +522,10 @@ def _may_raise(node: Node) -> bool:
     return any(isinstance(part, _RAISING) for part in node.parts)
 
 
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Lambda})
+_ELEMENT_FIRST = frozenset({ast.ListComp, ast.SetComp, ast.GeneratorExp})
+
+
 def in_evaluation_order(root: ast.expr) -> list[ast.AST]:
     """List what is evaluated with `root`, operands before the operation that uses them."""
     order: list[ast.AST] = []
@@ -525,11 +533,13 @@ def in_evaluation_order(root: ast.expr) -> list[ast.AST]:
     while stack:
         node = stack.pop()
         order.append(node)
-        if isinstance(node, ast.Lambda):
+        cls = node.__class__
+        if cls in _LEAVES:
             continue
-        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        if cls in _ELEMENT_FIRST:
+            assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp)
             stack.extend([*node.generators, node.elt])
         else:
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
     order.reverse()
     return order

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from flake8_forksafe.model.evaluate import Argument, Arguments, Evaluator
 from flake8_forksafe.model.events import EventKind
-from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, consistent
+from flake8_forksafe.model.flow import NO_FACTS, Fact, Facts, Flow, consistent
 from flake8_forksafe.model.scopes import Class, Condition, Function
 from flake8_forksafe.model.values import (
     ClassReference,
@@ -48,6 +48,7 @@ class StreamSetting:
     node: ast.AST
 
 
+_PIPE: Values = frozenset({External("subprocess.PIPE")})
 _STATES = {
     "subprocess.PIPE": StreamState.PIPE,
     "subprocess.DEVNULL": StreamState.DEVNULL,
@@ -63,6 +64,7 @@ class Spawn:
         name: the canonical name of what is called, `subprocess.run`.
         handle: the handle it makes; None for `run` and its kin.
         arguments: all arguments by name.
+        through: for `run` and its kin, the call of a function of the module that gives what the call itself passes on.
     """
 
     def __init__(
@@ -75,11 +77,12 @@ class Spawn:
         function: Function,
         handle: Handle | None,
         arguments: Arguments,
+        through: ast.Call | None = None,
     ) -> None:
         """Describe one call."""
         self._evaluator, self._flow = evaluator, flow
         self.call, self.name, self.spawner = call, name, spawner
-        self.function, self.handle, self.arguments = function, handle, arguments
+        self.function, self.handle, self.arguments, self.through = function, handle, arguments, through
 
     # -- streams ---------------------------------------------------------------------------------------------------
 
@@ -121,23 +124,61 @@ class Spawn:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 truth = evaluator.truth(test, function, None)
                 if truth is not False:
-                    yield from self._settings(body, argument, facts | self._fact(test, True, function))
+                    yield from self._settings(body, argument, facts | self._fact(test, function, truth=True))
                 if truth is not True:
-                    yield from self._settings(orelse, argument, facts | self._fact(test, False, function))
+                    yield from self._settings(orelse, argument, facts | self._fact(test, function, truth=False))
             case ast.BoolOp(op=ast.Or(), values=[ast.BoolOp(op=ast.And(), values=[test, body]), orelse]):
-                yield from self._settings(body, argument, facts | self._fact(test, True, function))
-                yield from self._settings(orelse, argument, facts | self._fact(test, False, function))
+                yield from self._settings(body, argument, facts | self._fact(test, function, truth=True))
+                yield from self._settings(orelse, argument, facts | self._fact(test, function, truth=False))
             case ast.Name(id=name) if bindings := self._assignments(name, function):
-                for value, condition in bindings:
+                for value, condition, statement in bindings:
                     under = facts | self._flow.facts_under(condition, function)
+                    under |= self._flags_behind(statement, function)
                     inner = Argument(value, function, argument.context, argument.node, condition)
-                    yield from self._settings(value, inner, under)
+                    for found in self._settings(value, inner, under):
+                        is_pipe = found.state is StreamState.PIPE
+                        known = self._tests_for_pipe(name, function) if is_pipe else NO_FACTS
+                        yield StreamSetting(found.state, found.facts | known, found.node)
             case _:
                 values = evaluator.eval(node, function, evaluator.step_of_argument(argument), argument.context)
                 for state in sorted({_state(v) for v in values}, key=lambda s: s.value):
-                    yield StreamSetting(state, facts, argument.node)
+                    if state is StreamState.PIPE and isinstance(node, ast.Name):
+                        yield StreamSetting(state, facts | self._known_of_pipe(node.id, function), argument.node)
+                    else:
+                        yield StreamSetting(state, facts, argument.node)
 
-    def _assignments(self, name: str, function: Function) -> list[tuple[ast.expr, Condition | None]]:
+    def _known_of_pipe(self, name: str, function: Function) -> Facts:
+        """What holds at the call where `name` is PIPE: tests for just that, and flags set together with it."""
+        bindings = function.names.get(name, [])
+        makers = [b for b in bindings if b.value is not None and self._evaluator.binding_values(b, ()) >= _PIPE]
+        common = [self._flags_behind(b.statement, function) for b in makers[:8]]
+        together = common[0].intersection(*common[1:]) if common and len(makers) <= len(common) else NO_FACTS
+        return together | self._tests_for_pipe(name, function)
+
+    def _tests_for_pipe(self, name: str, function: Function) -> Facts:
+        """The tests whether `name` is PIPE, known to hold where it is and is not bound again."""
+        call, bindings = self.call, function.names.get(name, [])
+        if call is None or function is not self.function:
+            return NO_FACTS
+        if any(getattr(b.statement, "lineno", 0) > call.lineno for b in bindings):
+            return NO_FACTS
+        facts: set[Fact] = set()
+        for test in ast.walk(function.node):
+            match test:
+                case ast.Compare(left=ast.Name(id=left), ops=[_], comparators=[right]) if left == name:
+                    key = self._flow.key(test) if self._evaluator.eval(right, function, None) == _PIPE else None
+                    facts |= {(key[0], True)} if key is not None else set()
+                case _:
+                    continue
+        return frozenset(facts)
+
+    def _flags_behind(self, statement: ast.AST, function: Function) -> Facts:
+        """The flags that hold at the call where `statement` has been passed."""
+        if self.call is None or function is not self.function:
+            return NO_FACTS
+        return self._flow.flags_behind(statement, self.call, function)
+
+    def _assignments(self, name: str, function: Function) -> list[tuple[ast.expr, Condition | None, ast.AST]]:
         """The plain assignments of a local, if it has nothing else."""
         bindings = function.names.get(name, [])
         if (
@@ -149,14 +190,14 @@ class Spawn:
         ):
             return []
         conditions = self._evaluator.scopes.conditions
-        found = [(b.value, conditions.get(b.statement)) for b in bindings if b.value is not None]
-        if any(isinstance(v, ast.Name) and v.id == name for v, _ in found):
+        found = [(b.value, conditions.get(b.statement), b.statement) for b in bindings if b.value is not None]
+        if any(isinstance(v, ast.Name) and v.id == name for v, _, _ in found):
             return []
-        if len(found) > 1 and all(condition is None for _, condition in found):
+        if len(found) > 1 and all(condition is None for _, condition, _ in found):
             return []  # plain re-assignment: the order decides, and the evaluator knows it
         return found if len(found) < 8 else []
 
-    def _fact(self, test: ast.expr, truth: bool, function: Function) -> Facts:
+    def _fact(self, test: ast.expr, function: Function, *, truth: bool) -> Facts:
         return self._flow.facts_under(Condition(test, truth, None), function)
 
     # -- other settings --------------------------------------------------------------------------------------------
@@ -198,7 +239,7 @@ class Spawn:
     def _literal_words(self) -> list[str]:
         if self.spawner is not None and self.name == "asyncio.create_subprocess_exec" and self.call is not None:
             items: list[ast.expr] = list(self.call.args)
-            function, context = self.function, ()
+            function = self.function
         else:
             for value in self.values("args"):
                 if isinstance(value, Collection) and isinstance(value.node, ast.List | ast.Tuple):
@@ -311,9 +352,11 @@ class Children:
     def entries(self, handle: Handle) -> list[Function]:
         """The functions of the module in which a multiprocessing child begins: its target, or its class's `run`."""
         found = [v.function for v in self.of(handle).values("target") if isinstance(v, FunctionReference)]
-        for value in self.of(handle).values("target"):
-            if isinstance(value, Partial) and isinstance(value.function, FunctionReference):
-                found.append(value.function.function)
+        found += [
+            value.function.function
+            for value in self.of(handle).values("target")
+            if isinstance(value, Partial) and isinstance(value.function, FunctionReference)
+        ]
         cls = self.class_of(handle)
         run = self._evaluator.find_method(cls, "run") if cls is not None else None
         return [*found, run] if run is not None else found
@@ -337,6 +380,17 @@ class Children:
         spawner = SPAWNERS[name]
         arguments = self._evaluator.arguments(call, spawner.positions, function, ())
         return Spawn(self._evaluator, self._flow, call, name, spawner, function, None, arguments)
+
+    def through_callers(self, spawn: Spawn) -> Iterator[Spawn]:
+        """A call of `subprocess.run` or its kin as each caller in the module of its function fills in the arguments."""
+        if spawn.call is None or spawn.spawner is None or spawn.function.is_module:
+            return
+        evaluator = self._evaluator
+        for outer in (i.call for i in evaluator.invocations(spawn.function) if i.direct):
+            arguments = evaluator.arguments(spawn.call, spawn.spawner.positions, spawn.function, (outer,))
+            yield Spawn(
+                evaluator, self._flow, spawn.call, spawn.name, spawn.spawner, spawn.function, None, arguments, outer
+            )
 
     def _describe(self, handle: Handle) -> Spawn:
         call = handle.site

@@ -89,20 +89,25 @@ class Context:
         made = self._made.get(node)
         if made is None:
             assert isinstance(node.item, ast.expr)
-            test = node.item
-            text, positive = self._model.flow.key(test) or (f"{test.lineno}:{test.col_offset}", True)
-            made = Assumption(text, node.truth is positive, test)
-            match test:
-                case ast.Compare(left=left, ops=[_], comparators=[ast.Constant(value=value)]) if " = " in text:
-                    made = Assumption(text, made.truth, test, ast.unparse(left), value)
-                case _:
-                    pass
-            self._made[node] = made
+            made = self._made[node] = self._assume(node.item, truth=node.truth)
         return made
 
+    def _assume(self, test: ast.expr, *, truth: bool) -> Assumption:
+        text, positive = self._model.flow.key(test) or (f"{test.lineno}:{test.col_offset}", True)
+        match test:
+            case ast.Compare(left=left, ops=[_], comparators=[ast.Constant(value=value)]) if " = " in text:
+                return Assumption(text, truth is positive, test, ast.unparse(left), value)
+            case _:
+                return Assumption(text, truth is positive, test)
+
     def known_at(self, event: Event) -> Assumptions:
-        """The tests whose outcome is known at an event."""
-        return self.assumptions(event.function).get(event.step, _NONE)
+        """The tests whose outcome is known at an event, on the paths to it and inside its own expression."""
+        known = set(self.assumptions(event.function).get(event.step, _NONE))
+        condition = self._model.scopes.conditions.get(event.site)
+        while condition is not None:
+            known.add(self._assume(condition.test, truth=condition.truth))
+            condition = condition.outer
+        return frozenset(known)
 
     def can_happen(self, event: Event) -> bool:
         """Whether the target platform and Python version let the event's step be reached at all."""
@@ -133,10 +138,15 @@ class Context:
         )
 
     def are_alternatives(self, one: Function, other: Function) -> bool:
-        """Whether two methods are what two interchangeable classes do under one name, of which a program uses one.
+        """Whether two functions do the same job in two ways, of which a program uses one.
 
-        Such classes share a base in the module, or more than half of their methods' names.
+        They are all that one name may stand for where it is called, or methods of one name in classes that share a
+        base in the module, or more than half of their methods' names.
         """
+        callers = self._model.flow.callers
+        sites = {e.site for e in callers.get(one, ())}
+        if one is not other and sites and sites == {e.site for e in callers.get(other, ())}:
+            return True
         left, right = one.owner, other.owner
         if left is None or right is None or one.name != other.name or _is_special(one.name):
             return False
@@ -197,7 +207,7 @@ class Context:
 
     def is_guarded(self, event: Event) -> bool:
         """Whether an event of the top level stands under `if __name__ == "__main__"`."""
-        return any(_is_main(a.test, truth=a.truth) for a in self.known_at(event))
+        return any(map(_is_main, self.known_at(event)))
 
     # -- forked children ---------------------------------------------------------------------------------------------
 
@@ -319,16 +329,18 @@ def _case(subject: ast.expr, case: ast.match_case) -> Assumption:
     return Assumption(f"{statement} {place}", truth=True, test=subject, left=statement, value=place)
 
 
-def _is_main(test: ast.expr, *, truth: bool) -> bool:
-    """Whether `test` coming out as `truth` tells that the module is the program."""
-    match test:
-        case ast.Compare(left=ast.Name(id="__name__"), ops=[op], comparators=[ast.Constant(value="__main__")]):
-            pass
-        case ast.Compare(left=ast.Constant(value="__main__"), ops=[op], comparators=[ast.Name(id="__name__")]):
-            pass
+def _is_main(assumed: Assumption) -> bool:
+    """Whether what is known tells that the module is the program."""
+    match assumed.test:
+        case ast.Compare(left=ast.Name(id="__name__"), ops=[op], comparators=[right]):
+            other = right
+        case ast.Compare(left=left, ops=[op], comparators=[ast.Name(id="__name__")]):
+            other = left
         case _:
             return False
-    return truth is isinstance(op, ast.Eq) if isinstance(op, ast.Eq | ast.NotEq) else False
+    if not any(isinstance(part, ast.Constant) and part.value == "__main__" for part in ast.walk(other)):
+        return False
+    return assumed.truth is not isinstance(op, ast.NotIn)  # of `!=`, `assumed` has the truth of the `==` in it
 
 
 def _is_special(name: str) -> bool:

@@ -169,6 +169,7 @@ class Descriptors:
                 return False
 
     def _listens(self, values: Values) -> bool:
+        """Whether a socket listens, or is bound so that whoever gets it can."""
         return any(
             isinstance(v, Resource)
             and v.kind is ResourceKind.SOCKET

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from flake8_forksafe.model.care import either, reaps, waits_for_ever
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.children import StreamState
-from flake8_forksafe.model.events import Event, EventKind, Signal
+from flake8_forksafe.model.events import Event, EventKind, Signal, named_signal
 from flake8_forksafe.model.flow import Outcome, Predicate
-from flake8_forksafe.model.scopes import Function
-from flake8_forksafe.model.values import ClassReference, External, FunctionReference, Handle, Value
-from flake8_forksafe.stdlib.calls import RUNS_FOREIGN_CODE, SETS_HANDLER
+from flake8_forksafe.model.scopes import Class, Function
+from flake8_forksafe.model.values import ClassReference, External, FunctionReference, Handle, Method, Value, Values
+from flake8_forksafe.stdlib.calls import ENDS_PROCESS, INSPECTING, LOGGING_METHODS, PLAIN_METHODS, RUNS_FOREIGN_CODE
 from flake8_forksafe.stdlib.subprocess import STREAMS, TIMEOUT_CATCHERS, Family
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
 
 _ENDING = frozenset({Signal.TERMINATE, Signal.KILL, Signal.INTERRUPT})
+_OWN_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _ACTIVE_CHILDREN = frozenset({"multiprocessing.active_children"})
 
 
@@ -82,19 +84,33 @@ class Ending:
         self._model = model
         self._taken: dict[Function, frozenset[Node]] = {}
         self._gentle: dict[Handle, list[Event]] = {}
+        self._private: dict[Function, frozenset[Function]] = {}
 
     # -- signals ---------------------------------------------------------------------------------------------------
 
     def signals(self, handle: Handle) -> Iterator[Event]:
-        """The signals sent to `handle` on a platform that has them, each site once."""
+        """The signals sent to `handle` on a platform that has them, and while it may still run; each site once."""
+        sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
+        met = self._met_alive(handle, set(sent)) if sent else frozenset()
         seen: set[ast.AST] = set()
-        for event in self._model.flow.events(handle, EventKind.SIGNAL):
-            if event.site not in seen and self.can_happen(event.step, event.function):
+        for event in sent:
+            if event.site not in seen and event.site in met:
                 seen.add(event.site)
                 yield event
 
+    def _met_alive(self, handle: Handle, events: set[Event]) -> frozenset[ast.AST]:
+        """The sites of those of `events` that some path reaches before a wait for the child has returned."""
+        ended = any(map(_has_ended, self._model.flow.events(handle)))
+        if not ended or self._is_collected(handle):  # of several children, the end of one says nothing
+            return frozenset(e.site for e in events)
+        query = self._model.query(
+            handle, events.__contains__, _has_ended, exceptions=True, beyond=True, elsewhere=nothing
+        )
+        query.barrier_when_raising = lambda event: event.kind is EventKind.ENDED
+        return frozenset(e.site for e in self._model.exposed(query)) | {e.site for e in events if e.concurrent}
+
     def can_happen(self, step: Node, function: Function) -> bool:
-        """Whether a path of `function` leads to `step` on the target platform."""
+        """Whether a path leads to `function`'s making, and in it to `step`, on the target platform."""
         known = self._taken.get(function)
         if known is None:
             feasible = self._model.flow.feasible
@@ -102,22 +118,33 @@ class Ending:
             known = self._taken[function] = frozenset(
                 _onward({entry}, lambda node: node.kind is NodeKind.ASSUME and not feasible(node)),
             )
-        return step in known
+        return step in known and self._is_defined(function)
+
+    def _is_defined(self, function: Function) -> bool:
+        """Whether the `def` of `function` stands under no test that the target platform decides against it."""
+        condition, parent = function.condition, function.parent
+        while condition is not None and parent is not None:
+            if self._model.evaluator.truth(condition.test, parent, None) is (not condition.truth):
+                return False
+            condition = condition.outer
+        return parent is None or self._is_defined(parent)
 
     def aliases(self, handle: Handle) -> list[Handle]:
         """`handle` as its factories saw it, as their callers see it, and as the methods of its own class see it."""
         lives = self._model.lives(handle)
         found = [h for h in self._model.handles if h in lives or handle in self._model.lives(h)]
-        if isinstance(handle.site, ast.Call):
-            home = self._model.scopes.home.get(handle.site)
-            made = self._model.evaluator.eval(handle.site.func, home, None) if home is not None else ()
-            classes = [v.cls for v in made if isinstance(v, ClassReference)]
-        else:
-            cls = self._model.scopes.class_by_node.get(handle.site)
-            classes = [cls] if cls is not None else []
-        for cls in classes:
+        for cls in self._classes_of(handle):
             found.extend(Handle(handle.family, c.node) for c in self._model.evaluator.family(cls))
         return found
+
+    def _classes_of(self, handle: Handle) -> list[Class]:
+        """The module's own subclass that a handle is of, if it is of one."""
+        if not isinstance(handle.site, ast.Call):
+            cls = self._model.scopes.class_by_node.get(handle.site)
+            return [cls] if cls is not None else []
+        home = self._model.scopes.home.get(handle.site)
+        made = self._model.evaluator.eval(handle.site.func, home, None) if home is not None else ()
+        return [v.cls for v in made if isinstance(v, ClassReference)]
 
     def happens_to(self, handle: Handle) -> Iterator[Event]:
         """All events of a handle, under whatever name it is known there."""
@@ -166,47 +193,92 @@ class Ending:
         assert isinstance(signal.subject, Handle)
         kills = {e for e in self.happens_to(signal.subject) if escalates(e)}
         own = self._called_only_by(signal.function)
-        return any(e.function not in own for e in kills) or self._meets(signal, kills)
+        if any(e.function not in own for e in kills) or self._meets(signal, kills):
+            return True
+        # Who is told the pid of a child that has not died of SIGTERM is there to kill it: `kill_process_tree(p.pid)`.
+        told = {e.step for e in self.happens_to(signal.subject) if _tells(e)}
+        made = {e.step for e in self._model.flow.starts(signal.subject)}
+        if not told or not told.isdisjoint(_onward({signal.step}, made.__contains__)):
+            return bool(told)
+        return bool(self.aftermath(signal, _tells, nothing).hits)
 
     def _meets(self, signal: Event, others: set[Event]) -> bool:
         """Whether a path of the function of `signal` holds it and one of `others`, or a call that leads to one."""
         flow = self._model.flow
-        leading = {e.function for e in others}
         steps = {e.step for e in others if e.function is signal.function}
-        for table in (flow.callers, flow.references):
-            for callee, events in table.items():
-                if not leading.isdisjoint(flow.reachable(callee)):
-                    steps.update(e.step for e in events if e.function is signal.function)
+        leading = {e.function for e in others}
+        work = list(leading)
+        while work:
+            callee = work.pop()
+            for event in (*flow.callers.get(callee, ()), *flow.references.get(callee, ())):
+                if event.function is signal.function:
+                    steps.add(event.step)
+                if event.function not in leading:
+                    leading.add(event.function)
+                    work.append(event.function)
         made = {e.step for e in flow.starts(signal.subject)}
         before, after = _onward(steps, made.__contains__), _onward({signal.step}, made.__contains__)
         return signal.step in before or not steps.isdisjoint(after)
 
     def _called_only_by(self, function: Function) -> frozenset[Function]:
         """`function` and what nobody but it, or what it calls, ever calls."""
-        callers, references = self._model.flow.callers, self._model.flow.references
-        found = set(self._model.flow.reachable(function))
-        while True:
-            shared = {
+        known = self._private.get(function)
+        if known is None:
+            callers, references = self._model.flow.callers, self._model.flow.references
+            found = set(self._model.flow.reachable(function))
+            while shared := {
                 f
                 for f in found
                 if f is not function
                 and any(c.function not in found for c in (*callers.get(f, ()), *references.get(f, ())))
-            }
-            if not shared:
-                return frozenset(found)
-            found -= shared
+            }:
+                found -= shared
+            known = self._private[function] = frozenset(found)
+        return known
 
     def _dies_of_sigterm(self, handle: Handle) -> bool:
-        """Whether the child runs nothing but this module's code, and nothing in the module handles a signal."""
-        if handle.family is not Family.MULTIPROCESSING or any(True for _ in self.named_calls(*SETS_HANDLER)):
+        """Whether the child runs nothing but this module's code, and nothing in the module handles SIGTERM."""
+        if handle.family is not Family.MULTIPROCESSING or any(
+            map(self._handles_sigterm, self.named_calls("signal.signal"))
+        ):
             return False
         inside: set[Function] = set()
-        for target in self._model.spawn(handle).values("target"):
-            if not isinstance(target, FunctionReference):
+        for entry in self._entries(handle):
+            if not isinstance(entry, FunctionReference):
                 return False
-            inside |= self._model.flow.reachable(target.function)
-        external = self._model.flow.of_kind(EventKind.EXTERNAL)
-        return bool(inside) and not any(_is_foreign(e) for e in external if e.function in inside)
+            inside |= self._model.flow.reachable(entry.function)
+        return bool(inside) and all(self._is_in_sight(call, f) for f in inside for call in f.calls)
+
+    def _entries(self, handle: Handle) -> Iterator[Value]:
+        """What a worker runs: its target, or the `run` method of its class."""
+        targets = self._model.spawn(handle).values("target")
+        yield from targets
+        for cls in self._classes_of(handle) if not targets else ():
+            run = self._model.evaluator.find_method(cls, "run")
+            if run is not None:
+                yield FunctionReference(run)
+
+    def _handles_sigterm(self, call: Event) -> bool:
+        if call.call is None or not call.call.args:
+            return True
+        signals = self._model.evaluator.eval(call.call.args[0], call.function, call.step)
+        return named_signal(signals) in (Signal.TERMINATE, Signal.UNKNOWN)
+
+    def _is_in_sight(self, call: ast.Call, function: Function) -> bool:
+        """Whether a call runs no code of a third party or plug-in, which might handle SIGTERM."""
+        evaluator = self._model.evaluator
+        steps = evaluator.locate(function, call)
+        for callee in evaluator.eval(call.func, function, steps[0] if steps else None):
+            match callee:
+                case External(name):
+                    if name in RUNS_FOREIGN_CODE or name.partition(".")[0] not in _OWN_MODULES:
+                        return False
+                case FunctionReference() | ClassReference() | Method():
+                    continue
+                case _:
+                    if not isinstance(call.func, ast.Attribute) or call.func.attr not in PLAIN_METHODS:
+                        return False
+        return True
 
     # -- paths -----------------------------------------------------------------------------------------------------
 
@@ -222,6 +294,10 @@ class Ending:
         while work:
             function, outcome = work.pop()
             found.hits.extend(h for h in outcome.hits if h not in found.hits)
+            if not (outcome.completes or outcome.raises or outcome.stopped):
+                found.ends.add(function)  # a loop that never ends: nothing comes after it
+            if function.is_module and outcome.completes and self._works_on(event):
+                found.ends.add(function)
             if function.is_module or not (outcome.completes or outcome.raises):
                 continue
             calls = self._calls_with(function, query.subject)
@@ -236,6 +312,28 @@ class Ending:
                 else:
                     work.extend((call.function, flow.from_step(call.function, n, query)) for n in call.step.raises)
         return found
+
+    def _works_on(self, event: Event) -> bool:
+        """Whether the function of `event` goes on to do something that takes time before the process ends."""
+        evaluator = self._model.evaluator
+        seen, work = set(event.step.successors), list(event.step.successors)
+        while work:
+            node = work.pop()
+            for part in node.parts:
+                if not isinstance(part, ast.Call):
+                    continue
+                if not self._is_brief(evaluator.eval(part.func, event.function, node), part):
+                    return True
+            fresh = [n for n in node.successors if n not in seen]
+            seen.update(fresh)
+            work.extend(fresh)
+        return False
+
+    @staticmethod
+    def _is_brief(callees: Values, call: ast.Call) -> bool:
+        names = {c.name for c in callees if isinstance(c, External)}
+        logs = isinstance(call.func, ast.Attribute) and call.func.attr in LOGGING_METHODS - {"sleep", "join"}
+        return logs or (bool(names & (ENDS_PROCESS | INSPECTING)) and "time.sleep" not in names)
 
     def _calls_with(self, function: Function, subject: Value) -> list[Event]:
         """The calls of `function` in the module, those that pass `subject` if any does."""
@@ -253,7 +351,9 @@ class Ending:
 
     def _is_handed_on(self, function: Function) -> bool:
         """Whether a function runs at a time of its own: as a callback, a thread or an exit handler."""
-        return bool(self._model.flow.references.get(function)) and not self._model.flow.callers.get(function)
+        handed = self._model.flow.references.get(function, ())
+        alone = any(e.concurrent or not function.is_context_manager for e in handed)
+        return alone and not self._model.flow.callers.get(function)
 
     # -- reaping ---------------------------------------------------------------------------------------------------
 
@@ -267,8 +367,29 @@ class Ending:
         spoken = {e.site for e in self.gentle_signals(handle)}
         for event in sorted(self._held_until(handle, signals), key=place):
             after = self.aftermath(event, nothing, either(reaps, escapes, ends_child))
-            if after.ends and event.site not in spoken and not self._reaped_elsewhere(event, after.ends):
+            if not after.ends or event.site in spoken or self._reaped_elsewhere(event, after.ends):
+                continue
+            if not self._is_at_exit(event) and not all(map(self._runs_at_exit, after.ends)):
                 yield event
+
+    def _is_at_exit(self, event: Event) -> bool:
+        """Whether an event is, or hands over, what `atexit` calls when the process ends."""
+        if event.concurrent and isinstance(event.site, ast.Call):
+            return External("atexit.register") in self._model.evaluator.eval(
+                event.site.func, event.function, event.step
+            )
+        return self._runs_at_exit(event.function)
+
+    def _runs_at_exit(self, function: Function, seen: frozenset[Function] = frozenset()) -> bool:
+        """Whether nobody but `atexit` runs `function`, by itself or through other functions of the module."""
+        flow = self._model.flow
+        handed = flow.references.get(function, [])
+        calls = [c for c in flow.callers.get(function, ()) if c.function not in seen]
+        if function in seen or not (handed or calls):
+            return False
+        return all(e.concurrent and self._is_at_exit(e) for e in handed) and all(
+            self._runs_at_exit(c.function, seen | {function}) for c in calls
+        )
 
     def _reaped_elsewhere(self, signal: Event, ends: set[Function]) -> bool:
         """Whether another function reaps the child: one called later, or one that waits in another thread meanwhile."""
@@ -302,7 +423,7 @@ class Ending:
             event: clause
             for event in model.flow.events(handle, EventKind.WAIT, EventKind.COMMUNICATE)
             if event.timed and self.can_happen(event.step, event.function)
-            if (clause := self._catcher(event, handle.family)) is not None
+            if (clause := self.catcher(event, handle.family)) is not None
         }
         if not timed:
             return
@@ -310,10 +431,14 @@ class Ending:
         query = model.query(handle, timed.__contains__, barrier, exceptions=True, beyond=True)
         exposed = {e.site for e in model.exposed(query)}
         for event, clause in timed.items():
-            if event.site in exposed and not self._is_looked_after(event, clause):
+            ended_elsewhere = any(
+                (ends_child(e) or escalates(e)) and e.function not in self._called_only_by(event.function)
+                for e in self.happens_to(handle)
+            )
+            if event.site in exposed and not ended_elsewhere and not self._is_looked_after(event, clause):
                 yield AbandonedChild(event, clause)
 
-    def _catcher(self, event: Event, family: Family) -> ast.ExceptHandler | None:
+    def catcher(self, event: Event, family: Family) -> ast.ExceptHandler | None:
         """The first clause around a bounded wait that catches its timeout."""
         for clause in event.step.handlers:
             types = clause.type.elts if isinstance(clause.type, ast.Tuple) else [clause.type]
@@ -333,7 +458,7 @@ class Ending:
 
         nodes = self._model.evaluator.graph(event.function).nodes
         handlers = [n for n in nodes if n.kind is NodeKind.HANDLER and n.item is clause]
-        return any(self.aftermath(event, cares, nothing, node).hits for node in handlers)
+        return any(self.aftermath(event, cares, creates, node).hits for node in handlers)
 
     # -- children nobody waits for -------------------------------------------------------------------------------------
 
@@ -360,7 +485,9 @@ class Ending:
             steps = evaluator.locate(mutation.function, mutation.node)
             if handle in evaluator.eval(mutation.value, mutation.function, steps[0] if steps else None):
                 return True
-        return False
+        home = evaluator.scopes.home.get(handle.site) if isinstance(handle.site, ast.Call) else None
+        parts = ast.walk(home.node) if home is not None else ()
+        return any(isinstance(p, _COMPREHENSIONS) and handle.site in ast.walk(p) for p in parts)
 
     def _is_daemon(self, handle: Handle) -> bool:
         spawn = self._model.spawn(handle)
@@ -371,16 +498,26 @@ class Ending:
 
     def _is_made_daemon(self, handle: Handle) -> bool:
         """Whether `handle.daemon = …` is assigned anywhere."""
-        evaluator = self._model.evaluator
-        for function in self._model.flow.relevant(handle):
+        evaluator, aliases = self._model.evaluator, self.aliases(handle)
+        for function in self._model.scopes.functions:
             for step in evaluator.graph(function).nodes:
                 match step.item:
                     case ast.Assign(targets=[ast.Attribute(attr="daemon", value=base)]):
-                        if handle in evaluator.eval(base, function, step):
+                        if not evaluator.eval(base, function, step).isdisjoint(aliases):
                             return True
                     case _:
                         continue
         return False
+
+
+def _tells(event: Event) -> bool:
+    """Whether the child's pid is given to code out of sight."""
+    return event.kind is EventKind.TELL
+
+
+def _has_ended(event: Event) -> bool:
+    """Whether the child has surely ended once `event` is over."""
+    return event.kind is EventKind.ENDED or (waits_unbounded(event) and not event.concurrent)
 
 
 def place(event: Event) -> tuple[int, int]:
@@ -398,10 +535,3 @@ def _onward(steps: set[Node], unless: Callable[[Node], bool]) -> set[Node]:
                 found.add(onward)
                 work.append(onward)
     return found
-
-
-def _is_foreign(event: Event) -> bool:
-    """Whether a call runs code that may install a signal handler: a third party's, or an imported plug-in's."""
-    assert isinstance(event.subject, External)
-    name = event.subject.name
-    return name in RUNS_FOREIGN_CODE or name.partition(".")[0] not in {"builtins", *sys.stdlib_module_names}

@@ -57,6 +57,14 @@ _UNKNOWN: Values = frozenset({UNKNOWN})
 _DEPTH = 48
 _CONTEXT_DEPTH = 3
 _CALL_SITES = 12
+#: Expressions that never stand for a resource.
+_UNFOLLOWED = frozenset({ast.JoinedStr, ast.FormattedValue, ast.Slice, ast.Yield, ast.YieldFrom})
+#: How many collections one question may open: lists that are extended by each other have very many ways through them.
+_OPENED_COLLECTIONS = 400
+#: How many collections one expression may stand for; of more of them nothing is known.
+_MANY_COLLECTIONS = 100
+#: How many functions deep the question goes whether a call ever returns.
+_GRAPHS_UNDER_WAY = 20
 _TYPE_WRAPPERS = frozenset({"Optional", "Final", "ClassVar", "Annotated", "Union"})
 #: Names whose calls end the process at once, and names whose calls only raise.
 _EXITS_AT_ONCE = frozenset(
@@ -74,9 +82,13 @@ _EXITS_AT_ONCE = frozenset(
     },
 )
 _RAISES = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "pytest.fail", "pytest.skip", "pytest.exit"})
+#: Callables that take a function and, right behind it, its arguments as one tuple.
+_PACKED = frozenset({"Timer", "start_new_thread", "start_new", "apply_async", "apply"})
 #: How the analysis reads questions about the platform: as a POSIX system that is no particular one.
 _NOT_POSIX = frozenset({"win32", "nt", "Windows", "cygwin", "java", "ce"})
 _POSIX = frozenset({"posix"})
+#: Functions of `os` that every POSIX system has and no other.
+_POSIX_ONLY = frozenset({"fork", "forkpty", "setsid", "setpgid", "killpg", "getpgid", "getuid", "register_at_fork"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +108,16 @@ class Argument:
 
 @dataclass(slots=True, eq=False)
 class Arguments:
-    """All arguments of a call by parameter name. `open` tells that more may come from out of sight."""
+    """All arguments of a call by parameter name.
+
+    `rest` are the positional ones without a name. `open` tells that more may come from out of sight, `rest_open` that
+    more positional ones may.
+    """
 
     named: dict[str, list[Argument]] = field(default_factory=dict)
     rest: list[Argument] = field(default_factory=list)
     open: bool = False
+    rest_open: bool = False
 
     def add(self, name: str, argument: Argument) -> None:
         """Note one more possible value of `name`."""
@@ -147,8 +164,12 @@ class Evaluator:
         self._callers_by_name: dict[str, list[tuple[ast.Call, bool]]] | None = None
         self._mutations: dict[Collection, list[Mutation]] | None = None
         self._never: dict[Function, bool] = {}
+        self._graphs_under_way = 0
+        self._plain_returns: dict[Function, Values] = {}
         self._depth = 0
         self._busy: set[object] = set()
+        self._open_collections = 0
+        self._opened_collections = 0
 
     # -- graphs ----------------------------------------------------------------------------------------------------
 
@@ -202,8 +223,10 @@ class Evaluator:
         known = self._never.get(function)
         if known is None:
             self._never[function] = False  # recursion comes back, unless shown otherwise
-            if _may_never_return(function.node):
+            if _may_never_return(function.node) and self._graphs_under_way < _GRAPHS_UNDER_WAY:
+                self._graphs_under_way += 1
                 graph = self.graph(function)
+                self._graphs_under_way -= 1
                 seen, stack = {graph.entry}, [graph.entry]
                 while stack:
                     node = stack.pop()
@@ -409,13 +432,14 @@ class Evaluator:
         if default is not None:
             values |= self.eval(default, function.parent or function, None, ())
         for invocation in self.invocations(function):
-            for argument in self.given(invocation.call, function).get(name):
-                at = self._step_of(argument.function, invocation.call)
-                values |= {
-                    v
-                    for v in self.eval(argument.value, argument.function, at, ())
-                    if not isinstance(v, Constant | Unknown)
-                }
+            for given in self.given_in_the_end(invocation.call, function):
+                for argument in given.get(name):
+                    at = self._step_of(argument.function, invocation.call)
+                    values |= {
+                        v
+                        for v in self.eval(argument.value, argument.function, at, ())
+                        if not isinstance(v, Constant | Unknown | Parameter)
+                    }
         if not any(isinstance(v, Handle) for v in values):
             family = self.annotated_family(arg.annotation, function)
             if family is not None:
@@ -450,6 +474,8 @@ class Evaluator:
                 for value in self.eval(annotation, self.scopes.module, None, ()):
                     if isinstance(value, External) and value.name in HANDLE_TYPES:
                         return HANDLE_TYPES[value.name]
+                    if isinstance(value, External) and value.name in mp.NAMED_PROCESSES:
+                        return Family.MULTIPROCESSING
                     if isinstance(value, ClassReference):
                         made = self.instantiate(value.cls, value.cls.node, ())
                         if isinstance(made, Handle):
@@ -462,6 +488,8 @@ class Evaluator:
 
     def eval(self, node: ast.expr, function: Function, at: Node | None, context: Context = ()) -> Values:
         """What `node` stands for in `function` at step `at`, when reached through the calls in `context`."""
+        if node.__class__ in _UNFOLLOWED:
+            return _UNKNOWN
         key = (node, at, context)
         known = self._values.get(key)
         if known is not None:
@@ -471,7 +499,7 @@ class Evaluator:
         self._busy.add(key)
         self._depth += 1
         try:
-            values = self._eval(node, function, at, context)
+            values = _widened(self._eval(node, function, at, context))
         finally:
             self._depth -= 1
             self._busy.discard(key)
@@ -505,6 +533,11 @@ class Evaluator:
                 return frozenset(found)
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return self.eval(left, function, at, context) | self.eval(right, function, at, context)
+            case (
+                ast.BinOp(left=ast.List() as display, op=ast.Mult())
+                | ast.BinOp(op=ast.Mult(), right=ast.List() as display)
+            ):
+                return frozenset({Collection(display, function, context)})  # `[None] * count`, to be filled in later
             case (
                 ast.List()
                 | ast.Tuple()
@@ -685,7 +718,7 @@ class Evaluator:
             return NOTHING
         self._busy.add(key)
         try:
-            values = self._class_attribute(cls, attr)
+            values = _widened(self._class_attribute(cls, attr))
         finally:
             self._busy.discard(key)
         self._attributes[key] = values
@@ -738,6 +771,8 @@ class Evaluator:
                         found.add(value)
                     case Resource(name="socket.accept") if index == 0:
                         found.add(value)
+                    case Derived(part=HandlePart.DESCENDANTS | HandlePart.PSUTIL):
+                        found.add(value)
                     case Descriptor(end="both"):
                         found.add(Descriptor(value.site, "read" if index == 0 else "write"))
                     case Derived(HandlePart.PID, Handle(family=Family.FORK)) if index == 0:
@@ -753,8 +788,8 @@ class Evaluator:
         for value in values:
             if isinstance(value, Collection):
                 found |= self._elements(value)
-            elif isinstance(value, Derived) and value.part is HandlePart.DESCENDANTS:
-                found.add(value)
+            elif isinstance(value, Derived) and value.part in (HandlePart.DESCENDANTS, HandlePart.PSUTIL):
+                found.add(value)  # lists of psutil's processes stand for their members
             elif not isinstance(value, Constant):
                 found.add(UNKNOWN)
         return frozenset(found)
@@ -763,7 +798,11 @@ class Evaluator:
         key = ("elements", collection)
         if key in self._busy:
             return NOTHING
+        self._opened_collections = self._opened_collections + 1 if self._open_collections else 0
+        if self._opened_collections > _OPENED_COLLECTIONS:
+            return _UNKNOWN
         self._busy.add(key)
+        self._open_collections += 1
         try:
             found: set[Value] = set()
             function, context = collection.function, collection.context
@@ -787,6 +826,7 @@ class Evaluator:
                         found |= self.eval(mutation.key, mutation.function, at, ())
             return frozenset(found)
         finally:
+            self._open_collections -= 1
             self._busy.discard(key)
 
     def _written_elements(self, node: ast.expr) -> Iterator[tuple[ast.expr, bool]]:
@@ -932,13 +972,17 @@ class Evaluator:
         for value in self.eval(node, function, at, context):
             match value:
                 case Collection(node=ast.Dict() | ast.Call()):
-                    self._add_entries(value, into, condition)
+                    # A dict is what the name stands for only under the tests that it is made under.
+                    made_under = self.scopes.conditions.get(value.node) if value.function is function else None
+                    self._add_entries(value, into, made_under or condition)
                 case Parameter(function=inner, name=name) if (
                     inner.arguments is not None
                     and inner.arguments.kwarg is not None
                     and inner.arguments.kwarg.arg == name
                 ):
-                    self._add_forwarded(inner, context if inner is function else (), into, condition)
+                    called_by = context if inner is function else context[:-1]
+                    reached = inner is function or (context and self.scopes.home[context[-1]] is inner)
+                    self._add_forwarded(inner, called_by if reached else (), into, condition)
                 case Constant():
                     continue
                 case _:
@@ -976,11 +1020,10 @@ class Evaluator:
         """The arguments of `call` by name: positions, keywords and `**` spreads, with what cannot be seen marked."""
         arguments = Arguments()
         names = list(positions)
-        for index, arg in enumerate(call.args[skip:]):
-            if isinstance(arg, ast.Starred):
-                arguments.open = index < len(names)
-                break
-            argument = Argument(arg, function, context, arg)
+        positional, complete = self._positional(call.args[skip:], function, context)
+        arguments.open = not complete and len(positional) < len(names)
+        arguments.rest_open = not complete
+        for index, argument in enumerate(positional):
             if index < len(names):
                 arguments.add(names[index], argument)
             else:
@@ -991,6 +1034,39 @@ class Evaluator:
             else:
                 self._add_spread(keyword.value, function, context, arguments, None)
         return arguments
+
+    def ways(self, call: ast.Call, positions: Iterable[str], function: Function) -> list[tuple[Context, Arguments]]:
+        """The arguments of `call` as written, or, where `*args` or `**kwargs` brings some, as each caller gives them."""
+        names = tuple(positions)
+        written = self.arguments(call, names, function, ())
+        if not written.open and not written.rest_open:
+            return [((), written)]
+        contexts = [(i.call,) for i in self.invocations(function) if i.direct]
+        return [(c, self.arguments(call, names, function, c)) for c in contexts] or [((), written)]
+
+    def _positional(
+        self, args: Iterable[ast.expr], function: Function, context: Context
+    ) -> tuple[list[Argument], bool]:
+        """The positional arguments as far as they can be counted, and whether those are all.
+
+        `*args` of the function itself is what the caller in `context` gives beyond the named parameters.
+        """
+        found: list[Argument] = []
+        vararg = function.arguments.vararg if function.arguments else None
+        for arg in args:
+            match arg:
+                case ast.Starred(value=ast.Name(id=name)) if (
+                    context and vararg is not None and vararg.arg == name and len(function.names[name]) == 1
+                ):
+                    given = self.given(context[-1], function, context[:-1])
+                    found.extend(given.rest)
+                    if given.rest_open:
+                        return found, False
+                case ast.Starred():
+                    return found, False
+                case _:
+                    found.append(Argument(arg, function, context, arg))
+        return found, True
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -1029,6 +1105,11 @@ class Evaluator:
         deeper = self.extend_context(context, node)
         if deeper is None or any(not self._is_transparent(d, inner) for d in inner.decorators):
             return _UNKNOWN
+        plain = self._plain_returns.get(inner)
+        if plain is None:
+            plain = self._plain_returns[inner] = self.returned(inner, ())
+        if all(isinstance(v, Constant | Unknown) for v in plain):
+            return plain  # nothing in it can depend on the call
         return self.returned(inner, deeper)
 
     def _is_transparent(self, decorator: ast.expr, function: Function) -> bool:
@@ -1098,8 +1179,8 @@ class Evaluator:
                 }
             )
         if name in LOCK_WRAPPERS and node.args + node.keywords:
-            given = first if first is not None else node.keywords[0].value
-            inner = {v for v in self.eval(given, function, at, context) if isinstance(v, Resource)}
+            given = self.arguments(node, ("lock",), function, context).get("lock")
+            inner = {v for a in given for v in self.eval_argument(a) if isinstance(v, Resource)}
             if inner:
                 return frozenset(inner)
         if name in CONSTRUCTORS:
@@ -1128,6 +1209,8 @@ class Evaluator:
                 return self._derived(pid, HandlePart.GROUP, function, at, context)
             case "psutil.Process", [pid]:
                 return self._derived(pid, HandlePart.PSUTIL, function, at, context)
+            case "psutil.wait_procs", [processes, *_]:
+                return self.elements(self.eval(processes, function, at, context)) or _UNKNOWN
             case "builtins.int", [value]:
                 return self.eval(value, function, at, context)
             case "os.fork" | "os.forkpty" | "pty.fork", []:
@@ -1162,10 +1245,15 @@ class Evaluator:
     ) -> mp.StartMethod:
         if name in mp.NAMED_CONTEXTS:
             return mp.NAMED_CONTEXTS[name]
-        argument = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "method"), None)
-        if argument is None:
-            return mp.StartMethod.DEFAULT
-        return self.start_method(self.eval(argument, function, at, context))
+        match node.args, node.keywords:
+            case [], []:
+                return mp.StartMethod.DEFAULT
+            case [ast.expr() as argument, *_], _ if not isinstance(argument, ast.Starred):
+                return self.start_method(self.eval(argument, function, at, context))
+            case _:
+                arguments = self.arguments(node, ("method",), function, context)
+                values = frozenset(v for a in arguments.get("method") for v in self.eval_argument(a))
+                return mp.StartMethod.UNKNOWN if arguments.open else self.start_method(values or frozenset({NONE}))
 
     @staticmethod
     def start_method(values: Values) -> mp.StartMethod:
@@ -1305,6 +1393,7 @@ class Evaluator:
             _terminal(call.func) in {function.name, "cls"}
             or (function.name == "__init__")
             or isinstance(function.node, ast.Lambda)
+            or self._is_alias(call.func, function, home)
         )
         if direct:
             skip = 0
@@ -1316,6 +1405,21 @@ class Evaluator:
                 skip = 1
             return self.arguments(call, names, home, context, skip)
         return self._given_by_reference(call, function, names, home)
+
+    def given_in_the_end(self, call: ast.Call, function: Function) -> list[Arguments]:
+        """The arguments of `given`, and where the call only passes on `*args` or `**kwargs`, what its callers give."""
+        given = self.given(call, function)
+        if not given.open and not given.rest_open:
+            return [given]
+        home = self.scopes.home[call]
+        passed = [self.given(call, function, (i.call,)) for i in self.invocations(home) if i.direct]
+        return [given, *passed]
+
+    def _is_alias(self, func: ast.expr, function: Function, home: Function) -> bool:
+        """Whether a name under which nothing is defined stands for `function`: `make = spawn; make(...)`."""
+        return any(
+            isinstance(v, FunctionReference) and v.function is function for v in self.eval(func, home, None, ())
+        )
 
     def _called_through_class(self, func: ast.Attribute, home: Function) -> bool:
         return any(isinstance(v, ClassReference) for v in self.eval(func.value, home, None, ())) and not (
@@ -1329,7 +1433,7 @@ class Evaluator:
         if (
             packed is None
             and position is not None
-            and _terminal(call.func) in {"Timer", "start_new_thread", "apply_async", "apply"}
+            and self._is_given_packed(call, home)
             and len(call.args) > position + 1
         ):
             packed = call.args[position + 1]
@@ -1354,6 +1458,15 @@ class Evaluator:
                     arguments.add(key_name, Argument(value, home, (), value))
         return arguments
 
+    def _is_given_packed(self, call: ast.Call, home: Function) -> bool:
+        """Whether a call takes the arguments of a function that it is given as one tuple behind it."""
+        if _terminal(call.func) in _PACKED:
+            return True
+        return any(
+            isinstance(v, External) and v.name.rpartition(".")[2] in _PACKED
+            for v in self.eval(call.func, home, None, ())
+        )
+
     # -- truth -----------------------------------------------------------------------------------------------------
 
     def truth(self, test: ast.expr, function: Function, at: Node | None) -> bool | None:
@@ -1370,6 +1483,10 @@ class Evaluator:
                 if stop in truths:
                     return stop
                 return (not stop) if all(t is (not stop) for t in truths) else None
+            case ast.Call(func=ast.Name(id="hasattr"), args=[target, ast.Constant(value=str(attr))]) if (
+                attr in _POSIX_ONLY
+            ):
+                return True if External("os") in self.eval(target, function, at) else None
             case ast.Call(func=ast.Attribute(attr="startswith", value=base), args=[ast.Constant(value=str(text))]):
                 if External("sys.platform") in self.eval(base, function, at) and text in {
                     "win",
@@ -1387,6 +1504,16 @@ class Evaluator:
                 return None
 
     def _truth_of_values(self, test: ast.expr, function: Function, at: Node | None) -> bool | None:
+        key = ("truth", test)
+        if key in self._busy:
+            return None  # `self.on = not self.on`
+        self._busy.add(key)
+        try:
+            return self._truth_of_definition(test, function)
+        finally:
+            self._busy.discard(key)
+
+    def _truth_of_definition(self, test: ast.expr, function: Function) -> bool | None:
         match test:
             case ast.Name(id=name):
                 scope, bindings = self._lookup(name, function)
@@ -1396,6 +1523,11 @@ class Evaluator:
                 if bindings[0].kind is BindingKind.IMPORT or value is None or bindings[0].path:
                     return None
                 return self.truth(value, bindings[0].function, None) if not isinstance(value, ast.Constant) else None
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if function.owner and name == function.receiver:
+                set_by = [b for c in self.family(function.owner) for b in c.attributes.get(attr, c.names.get(attr, []))]
+                if len(set_by) == 1 and isinstance(set_by[0].value, ast.Compare | ast.UnaryOp | ast.BoolOp):
+                    return None if set_by[0].path else self.truth(set_by[0].value, set_by[0].function, None)
+                return None
             case _:
                 return None
 
@@ -1421,6 +1553,14 @@ class Evaluator:
         if isinstance(op, ast.Lt):
             return False if target >= wanted else None
         return None
+
+
+def _widened(values: Values) -> Values:
+    """`values`, with very many collections given up as unknown."""
+    if len(values) <= _MANY_COLLECTIONS:
+        return values
+    plain = frozenset(v for v in values if not isinstance(v, Collection))
+    return plain | _UNKNOWN if len(values) - len(plain) > _MANY_COLLECTIONS else values
 
 
 def _compare_platform(op: ast.cmpop, right: ast.expr) -> bool | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import pairwise
 
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.evaluate import Evaluator
-from flake8_forksafe.model.scopes import Function
+from flake8_forksafe.model.scopes import BindingKind, Function
 from flake8_forksafe.model.values import (
     ClassReference,
     Collection,
@@ -60,6 +62,7 @@ class EventKind(Enum):
     LEND = auto()  # a fixture or context manager yields the handle or a stream and gets it back
     ESCAPE = auto()  # the handle is given to code out of sight
     SIGNAL = auto()
+    TELL = auto()  # the child's pid is given to a function of another project's, or of another module
     REAP = auto()  # reaped by other means than wait, communicate and poll, or by somebody else
     ENTER = auto()
     LEAVE = auto()
@@ -150,6 +153,9 @@ _SIGNAL_NUMBERS = {
     9: Signal.KILL,
     15: Signal.TERMINATE,
 }
+#: Which signal counts where a test chooses between several, none of them SIGKILL.
+_STRENGTH = (Signal.TERMINATE, Signal.INTERRUPT, Signal.OTHER, Signal.PROBE)
+_OWN_MODULES = frozenset({"builtins", "psutil", *sys.stdlib_module_names})
 _SMALL_WRITE = 512
 _READS = frozenset(
     {"read", "read1", "readline", "readlines", "readinto", "readinto1", "readuntil", "readexactly", "peek"}
@@ -174,9 +180,9 @@ def named_signal(values: Values) -> Signal:
                 found.add(_SIGNAL_NUMBERS.get(number, Signal.OTHER))
             case _:
                 found.add(Signal.UNKNOWN)
-    if Signal.KILL in found:
-        return Signal.KILL
-    return found.pop() if len(found) == 1 else Signal.UNKNOWN
+    if Signal.KILL in found or not found or Signal.UNKNOWN in found:
+        return Signal.KILL if Signal.KILL in found else Signal.UNKNOWN
+    return min(found, key=_STRENGTH.index)
 
 
 class EventReader:
@@ -323,7 +329,7 @@ class EventReader:
                 case ast.Await(value=value):
                     self._awaited.add(value)
                 case ast.Call(func=func, args=[first, *_]) if isinstance(func, ast.Name | ast.Attribute):
-                    name = func.id if isinstance(func, ast.Name) else func.attr
+                    name = self._imported_name(func.id) if isinstance(func, ast.Name) else func.attr
                     if name in {"wait_for", "shield", "run", "run_until_complete"} and (
                         part in self._awaited or name.startswith("run")
                     ):
@@ -332,6 +338,14 @@ class EventReader:
                         self._timed.add(first)
                 case _:
                     continue
+
+    def _imported_name(self, name: str) -> str:
+        """What a plain name is called where it is imported from; the name itself where no import binds it."""
+        table = self._evaluator.scopes
+        for binding in self._function.names.get(name) or table.names_of_module(name):
+            if binding.kind is BindingKind.IMPORT:
+                return binding.imported.rpartition(".")[2]
+        return name
 
     # -- statements ------------------------------------------------------------------------------------------------
 
@@ -362,7 +376,9 @@ class EventReader:
         values = self._eval(target.value, step)
         if isinstance(target, ast.Subscript):
             return not any(isinstance(v, Collection) for v in values) and not isinstance(target.value, ast.Name)
-        return not any(isinstance(v, Instance | ClassReference | Handle | Resource) for v in values)
+        own = isinstance(target.value, ast.Name) and target.value.id == self._function.receiver
+        known = {v for v in values if own or not isinstance(v, Instance) or v.site in self._function.calls}
+        return not any(isinstance(v, Instance | ClassReference | Handle | Resource) for v in known)
 
     def _given_away(self, node: ast.expr, step: Node, site: ast.AST) -> Iterator[Event]:
         """A value leaves for code out of sight: by `return`, `yield`, or storing it in a foreign object."""
@@ -431,8 +447,22 @@ class EventReader:
                 return
             case ast.Call(func=ast.Name(id="len" | "bool"), args=[inner]):
                 yield from self._known(inner, step, test, none=None, falsy=not truth)
+            case ast.Call(func=ast.Name(id="isinstance"), args=[inner, types]):
+                yield from self._told_apart(inner, types, step, test, truth=truth)
             case _:
                 yield from self._known(test, step, test, none=None, falsy=not truth)
+
+    def _told_apart(
+        self, node: ast.expr, types: ast.expr, step: Node, test: ast.expr, *, truth: bool
+    ) -> Iterator[Event]:
+        """A handle of another library than `isinstance` asks for is not what `node` stands for behind the test."""
+        asked = types.elts if isinstance(types, ast.Tuple) else [types]
+        families = {self._evaluator.annotated_family(t, self._function) for t in asked}
+        if None in families or isinstance(types, ast.BinOp):
+            return
+        for value in _sorted(self._eval(node, step)):
+            if isinstance(value, Handle) and (value.family in families) is not truth:
+                yield self._event(EventKind.ABSENT, value, test, step)
 
     def _compared(self, left: ast.expr, value: object, equal: bool, step: Node, test: ast.expr) -> Iterator[Event]:
         for subject in self._eval(left, step):
@@ -583,19 +613,19 @@ class EventReader:
 
     def _arguments(self, call: ast.Call, step: Node, in_sight: bool) -> Iterator[Event]:
         """What a call may do with what it is given."""
-        stack: list[tuple[ast.expr, bool]] = [(a, False) for a in (*call.args, *(k.value for k in call.keywords))]
-        stack.reverse()
-        given = [v for node, _ in stack for v in self._eval(node, step)]
-        callbacks = any(isinstance(v, FunctionReference) for v in given)
+        stack = [*(k.value for k in reversed(call.keywords)), *reversed(call.args)]
+        callbacks = any(isinstance(v, FunctionReference) for node in stack for v in self._eval(node, step))
         while stack:
-            node, nested = stack.pop()
+            node = stack.pop()
+            if node.__class__ is ast.Constant:
+                continue
             if isinstance(node, ast.Starred):
                 node = node.value
             if isinstance(node, ast.Tuple | ast.List | ast.Set):
-                stack.extend((e, True) for e in reversed(node.elts))
+                stack.extend(reversed(node.elts))
                 continue
             if isinstance(node, ast.Dict):
-                stack.extend((v, True) for v in reversed(node.values))
+                stack.extend(reversed(node.values))
                 continue
             if isinstance(node, ast.Call) and node not in self._awaited and self._is_coroutine(node, step):
                 continue
@@ -610,12 +640,36 @@ class EventReader:
                         yield from self._by_reference(value, call, step)
                     case FunctionReference():
                         yield self._event(EventKind.REFERENCE, value, call, step, concurrent=True, call=call)
+                    case External("os.kill" | "os.killpg" as name):
+                        yield from self._kill_by_reference(name, call, step)
+                    case Derived(HandlePart.PID, handle) if self._is_foreign_call(call, step):
+                        yield self._event(EventKind.TELL, handle, call, step)
                     case Collection() if not in_sight and not callbacks:
                         yield from self._released(frozenset({value}), call, step)
                     case Resource() | Descriptor() if not in_sight:
                         yield self._event(EventKind.ESCAPE, value, call, step, call=call)
                     case _:
                         continue
+
+    def _is_foreign_call(self, call: ast.Call, step: Node) -> bool:
+        """Whether a call goes to a function that an import of something else than the standard library binds."""
+        names = (v.name for v in self._eval(call.func, step) if isinstance(v, External))
+        return any(name.partition(".")[0] not in _OWN_MODULES for name in names)
+
+    def _kill_by_reference(self, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
+        """`Timer(5, os.kill, (p.pid, SIGKILL))`: the pid and the signal stand somewhere behind the function."""
+        behind = [
+            v.elts if isinstance(v, ast.Tuple | ast.List) else [v]
+            for v in (*call.args, *(k.value for k in call.keywords))
+        ]
+        nodes = [node for group in behind for node in group]
+        for target, signal in pairwise(nodes):
+            for value in self._eval(target, step):
+                if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
+                    sent, group = named_signal(self._eval(signal, step)), name == "os.killpg"
+                    yield self._event(
+                        EventKind.SIGNAL, value.handle, call, step, signal=sent, group=group, concurrent=True, call=call
+                    )
 
     def _is_coroutine(self, node: ast.Call, step: Node) -> bool:
         """Whether `node` is an unawaited coroutine of an asyncio stream or handle (its own event tells the rest)."""
@@ -814,7 +868,7 @@ class EventReader:
                 yield self._event(EventKind.SET, resource, call, step)
             case ResourceKind.SOCKET, "set_inheritable":
                 yield self._event(EventKind.INHERIT, resource, call, step, call=call)
-            case ResourceKind.SOCKET, "listen":
+            case ResourceKind.SOCKET, "listen" | "bind":
                 yield self._event(EventKind.SET, resource, call, step)
             case _:
                 return
@@ -928,6 +982,12 @@ class EventReader:
                     if isinstance(value, Handle):
                         for event in self._handle_method(value, method, bare, step):
                             yield self._event(event.kind, value, call, step, timed=event.timed, signal=event.signal)
+            case _ if name.startswith(("threading.Thread.", "threading.Timer.")) and call.args:
+                bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
+                for value in self._eval(call.args[0], step):
+                    if isinstance(value, Resource):
+                        for event in self._resource_method(value, name.rpartition(".")[2], bare, step):
+                            yield self._event(event.kind, value, call, step, timed=event.timed)
             case _ if name.startswith("builtins.super."):
                 yield from self._super_method(name.rpartition(".")[2], call, step)
             case _:

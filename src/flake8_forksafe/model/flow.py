@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from flake8_forksafe.model.cfg import Node, NodeKind
+from flake8_forksafe.model.cfg import Node, NodeKind, raises_system_exit
 from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind, EventReader
 from flake8_forksafe.model.scopes import Condition, Function
-from flake8_forksafe.model.values import External, FunctionReference, Handle, Value
+from flake8_forksafe.model.values import External, FunctionReference, Value
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS
 
 Predicate = Callable[[Event], bool]
@@ -22,6 +22,8 @@ NO_FACTS: Facts = frozenset()
 #: How many different repeated tests one search keeps apart, and how many states it may visit per graph node.
 _TRACKED_TESTS = 5
 _STATES_PER_NODE = 40
+#: How many calls deep one search goes; real code is seldom more than five deep.
+_CALL_DEPTH = 24
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +36,8 @@ class Query:
         barrier: what makes a path harmless. A barrier on the way hides every target behind it.
         exceptions: whether paths that an exception takes count too.
         facts: tests known to hold when the path begins.
-        elsewhere: what makes a subject harmless when any other function may do it at any time; the barrier unless given.
+        elsewhere: what makes a subject harmless when any other function may do it at any time; the barrier unless
+            given.
         beyond: whether to go on behind a target.
         barrier_when_raising: whether a barrier that raises still counts; by default it does.
         one_element: whether a loop that goes on to the next of several handles ends the path.
@@ -55,16 +58,21 @@ class Query:
     raising: bool = False
     until_exit: bool = False
     also: frozenset[Value] = frozenset()
-    inside: dict[Function, Outcome] = field(default_factory=dict)
+    depth: int = 0
+    inside: dict[tuple[Function, Facts], Outcome] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Outcome:
-    """What a search found: the targets reached, and whether the end of the function was."""
+    """What a search found: the targets reached, and whether the end of the function was.
+
+    `stopped` tells that some path ended at an event; a search that neither stops nor ends goes round for ever.
+    """
 
     hits: list[Event] = field(default_factory=list)
     completes: bool = False
     raises: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,12 @@ class Flow:
         self.by_kind: dict[EventKind, list[Event]] = {}
         self.callers: dict[Function, list[Event]] = {}
         self.references: dict[Function, list[Event]] = {}
+        self._leads_to: dict[Function, dict[Function, None]] = {}
         self._relevant: dict[Value, frozenset[Function]] = {}
         self._keys: dict[ast.expr, Fact | None] = {}
         self._tracked: dict[Function, frozenset[str]] = {}
+        self._flags_of: dict[Function, frozenset[str]] = {}
+        self._shared_names = {name for f in evaluator.scopes.functions for name in f.outer_names}
         self._feasible: dict[Node, bool] = {}
         self._containers: dict[tuple[Node, Value], bool] = {}
         for function in evaluator.scopes.functions:
@@ -100,6 +111,7 @@ class Flow:
             case FunctionReference(function=callee):
                 table = self.callers if event.kind is EventKind.CALL else self.references
                 table.setdefault(callee, []).append(event)
+                self._leads_to.setdefault(event.function, {})[callee] = None
             case subject:
                 self.by_subject.setdefault(subject, []).append(event)
 
@@ -117,27 +129,33 @@ class Flow:
         """The functions in which something happens to `subject`, directly or in what they call or hand on."""
         known = self._relevant.get(subject)
         if known is None:
-            work = list({e.function: None for e in self.by_subject.get(subject, ())})
-            found = set(work)
-            while work:
-                function = work.pop()
-                for event in (*self.callers.get(function, ()), *self.references.get(function, ())):
-                    if event.function not in found:
-                        found.add(event.function)
-                        work.append(event.function)
-            known = self._relevant[subject] = frozenset(found)
+            seen_in = {e.function: None for e in self.by_subject.get(subject, ())}
+            known = self._relevant[subject] = frozenset(self._lead_to(seen_in, beyond=set()))
         return known
+
+    def _lead_to(self, functions: dict[Function, None], *, beyond: set[Function]) -> set[Function]:
+        """`functions` and all that call them or hand them on, but not those that do so by way of `beyond`."""
+        work = list(functions)
+        found = set(work)
+        while work:
+            function = work.pop()
+            if function in beyond:
+                continue
+            for event in (*self.callers.get(function, ()), *self.references.get(function, ())):
+                if event.function not in found:
+                    found.add(event.function)
+                    work.append(event.function)
+        return found
 
     def reachable(self, function: Function) -> frozenset[Function]:
         """`function` and all it may call or hand on."""
         found, work = {function}, [function]
         while work:
             current = work.pop()
-            for table in (self.callers, self.references):
-                for callee, events in table.items():
-                    if callee not in found and any(e.function is current for e in events):
-                        found.add(callee)
-                        work.append(callee)
+            for callee in self._leads_to.get(current, ()):
+                if callee not in found:
+                    found.add(callee)
+                    work.append(callee)
         return frozenset(found)
 
     def called(self, function: Function) -> frozenset[Function]:
@@ -166,7 +184,7 @@ class Flow:
         """Search from just behind `event` to the end of its function."""
         events = self.by_step.get(event.step, [])
         index = next((i for i, e in enumerate(events) if e is event), -1) + 1
-        return self._search(event.function, event.step, index, query)
+        return self._search(event.function, event.step, index, query, made=event.kind is EventKind.CREATE)
 
     def from_entry(self, function: Function, query: Query) -> Outcome:
         """Search from the beginning of `function`."""
@@ -190,11 +208,16 @@ class Flow:
                     work.append(call)
         return list(hits)
 
-    def _search(self, function: Function, start: Node, index: int, query: Query) -> Outcome:
+    def _search(self, function: Function, start: Node, index: int, query: Query, *, made: bool = False) -> Outcome:
+        """Search from the event `index` of `start`; `made` tells that the event before it makes the subject.
+
+        What makes the subject has not made it when it raises, so that such a path is no path of the subject.
+        """
+        whole = made and index > 0 and _is_last_call(self.by_step[start][index - 1].site, start)
         graph = self.evaluator.graph(function)
-        tracked = self._tracked_tests(function) | {
-            f[0] for clause in query.facts if isinstance(clause, frozenset) for f in clause
-        }
+        flags = self._flags(function)
+        named = {f[0] for clause in query.facts if isinstance(clause, frozenset) for f in clause}
+        tracked = self._tracked_tests(function) | flags | named
         outcome = Outcome()
         limit = _STATES_PER_NODE * len(graph.nodes) + 1000
         seen: set[_State] = set()
@@ -203,17 +226,21 @@ class Flow:
         while work and len(seen) < limit:
             state, first = work.pop()
             node = state.node
-            stopped, passes_raising = self._run_step(node, first, query, found, outcome)
+            stopped, passes_raising = self._run_step(state, first, query, found, outcome)
             if node is graph.exit and not stopped:
                 outcome.completes = True
             if node is graph.raised and not stopped:
                 outcome.raises = True
             onward: list[Node] = [] if stopped else list(node.successors)
-            raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise))
-            if passes_raising and (raising or self._closed_at(node, function, query.subject)):
+            leaving = query.until_exit and raises_system_exit(node)
+            outcome.stopped = outcome.stopped or stopped or leaving
+            raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise) and not leaving)
+            unmade = whole and node is start and first == index
+            if passes_raising and not unmade and (raising or self._closed_at(node, function, query.subject)):
                 onward.extend(node.raises)
+            known = _with_flag(state.facts, node, flags) if flags else state.facts
             for target in onward:
-                facts = self._facts_on(target, state.facts, tracked, query)
+                facts = self._facts_on(target, known, tracked, query)
                 if facts is None:
                     continue
                 following = _State(target, facts)
@@ -222,11 +249,13 @@ class Flow:
                     work.append((following, 0))
         return outcome
 
-    def _run_step(self, node: Node, first: int, query: Query, found: set[Event], outcome: Outcome) -> tuple[bool, bool]:
+    def _run_step(
+        self, state: _State, first: int, query: Query, found: set[Event], outcome: Outcome
+    ) -> tuple[bool, bool]:
         """Go through the events of one node. Return whether the path ends here, and whether it may leave by raising."""
-        for event in self.by_step.get(node, ())[first:]:
+        for event in self.by_step.get(state.node, ())[first:]:
             if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
-                inner = self._enter(event.subject.function, query)
+                inner = self._enter(event, event.subject.function, query, state.facts)
                 if inner is not None:
                     for hit in inner.hits:
                         if hit not in found:
@@ -258,23 +287,46 @@ class Flow:
                     return True, False
         return False, True
 
-    def _enter(self, callee: Function, query: Query) -> Outcome | None:
+    def _enter(self, call: Event, callee: Function, query: Query, facts: Facts) -> Outcome | None:
         """What happens in a called function of the module; None when it has nothing to do with the subject."""
         if callee.is_context_manager or not any(callee in self.relevant(s) for s in (query.subject, *query.also)):
             return None
-        known = query.inside.get(callee)
-        if known is None:
-            query.inside[callee] = Outcome(completes=True)  # a recursive call brings nothing new
-            known = query.inside[callee] = self._search(callee, self.evaluator.graph(callee).entry, 0, query)
+        inside = self._facts_inside(call, callee, facts | query.facts)
+        key = (callee, inside)
+        known = query.inside.get(key)
+        if known is None and query.depth < _CALL_DEPTH:
+            query.inside[key] = Outcome(completes=True)  # a recursive call brings nothing new
+            query.depth += 1
+            entry, outside = self.evaluator.graph(callee).entry, query.facts
+            query.facts = inside
+            known = query.inside[key] = self._search(callee, entry, 0, query)
+            query.facts = outside
+            query.depth -= 1
         return known
+
+    def _facts_inside(self, call: Event, callee: Function, facts: Facts) -> Facts:
+        """What is known in a called function: of its parameters, and of names that mean the same there."""
+        if not facts:
+            return facts
+        inside: set[Fact | frozenset[Fact]] = {
+            f for f in facts if not isinstance(f, frozenset) and f[0].partition(".")[0] not in callee.names
+        }
+        if callee is call.function or (callee.receiver and callee.receiver == call.function.receiver):
+            inside |= {f for f in facts if isinstance(f, frozenset) or f[0].startswith(f"{callee.receiver}.")}
+        given = self.evaluator.given(call.call, callee).named if call.call is not None else {}
+        for name, arguments in given.items():
+            key = self.key(arguments[0].value) if len(arguments) == 1 else None
+            if key is not None and self._keeps_truth(name, callee):
+                inside |= {(name, truth is key[1]) for truth in (True, False) if (key[0], truth) in facts}
+        return frozenset(inside)
 
     # -- feasibility -----------------------------------------------------------------------------------------------
 
-    def _facts_on(self, node: Node, facts: Facts, tracked: frozenset[str], query: Query) -> Facts | None:
+    def _facts_on(self, node: Node, facts: Facts, tracked: frozenset[str], query: Query | None = None) -> Facts | None:
         """The facts after stepping onto `node`; None when that contradicts what is known."""
-        if node.kind is NodeKind.SKIPPED:
+        if query is not None and node.kind is NodeKind.SKIPPED:
             return None if self._holds(node, query.subject) else facts
-        if node.kind is NodeKind.NEXT and query.one_element and self._holds(node, query.subject):
+        if query is not None and node.kind is NodeKind.NEXT and query.one_element and self._holds(node, query.subject):
             return None
         if node.kind is not NodeKind.ASSUME:
             return facts
@@ -346,6 +398,18 @@ class Flow:
             known = self._tracked[function] = frozenset(repeated[:_TRACKED_TESTS])
         return known
 
+    def _flags(self, function: Function) -> frozenset[str]:
+        """The tested locals of a function that only it assigns to, and nothing but True and False."""
+        known = self._flags_of.get(function)
+        if known is None:
+            found: dict[str, None] = {}
+            for node in self.evaluator.graph(function).nodes:
+                test = node.item if node.kind is NodeKind.ASSUME and node.truth else None
+                if isinstance(test, ast.Name) and test.id not in self._shared_names and self._is_flag(test, function):
+                    found[test.id] = None
+            known = self._flags_of[function] = frozenset(list(found)[:_TRACKED_TESTS])
+        return known
+
     def _is_stable(self, test: ast.expr, function: Function) -> bool:
         """Whether a test comes out the same wherever it stands in a function, as far as names go."""
         return all(self._keeps_truth(part.id, function) for part in ast.walk(test) if isinstance(part, ast.Name))
@@ -361,7 +425,7 @@ class Flow:
         while condition is not None:
             if any(
                 isinstance(part, ast.Name) and part.id == name and truth
-                for part, truth in _atoms(condition.test, condition.truth)
+                for part, truth in _atoms(condition.test, truth=condition.truth)
             ):
                 return True
             condition = condition.outer
@@ -380,22 +444,48 @@ class Flow:
         """The facts that hold for a statement under a chain of tests."""
         facts: set[Fact | frozenset[Fact]] = set()
         while condition is not None:
-            for part, truth in _atoms(condition.test, condition.truth):
+            for part, truth in _atoms(condition.test, truth=condition.truth):
                 if isinstance(part, ast.BoolOp):
-                    parts = [(self._fact(p, truth, function)) for p in part.values]
+                    parts = [self._fact(p, function, truth=truth) for p in part.values]
                     if all(p is not None for p in parts):
                         facts.add(frozenset(p for p in parts if p is not None))
-                elif (fact := self._fact(part, truth, function)) is not None:
+                elif (fact := self._fact(part, function, truth=truth)) is not None:
                     facts.add(fact)
             condition = condition.outer
         return frozenset(facts)
 
-    def _fact(self, test: ast.expr, truth: bool, function: Function) -> Fact | None:
+    def _fact(self, test: ast.expr, function: Function, *, truth: bool) -> Fact | None:
         while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             test, truth = test.operand, not truth
         key = self.key(test)
         known = key is not None and (self._is_stable(test, function) or self._is_flag(test, function))
         return (key[0], truth is key[1]) if key is not None and known else None
+
+    def flags_behind(self, statement: ast.AST, call: ast.Call, function: Function) -> Facts:
+        """The flags that are set in one way only wherever a path comes from `statement` to `call`."""
+        flags = self._flags(function)
+        if not flags:
+            return NO_FACTS
+        graph = self.evaluator.graph(function)
+        first, goals = self.evaluator.locate(function, statement), self.evaluator.locate(function, call)
+        common: Facts | None = None
+        work: list[tuple[Node, Facts, bool]] = [(graph.entry, NO_FACTS, False)]
+        seen = set(work)
+        while work:
+            node, facts, passed = work.pop()
+            if passed and node in goals:
+                common = facts if common is None else common & facts
+                continue
+            passed = passed or node in first
+            facts = _with_flag(facts, node, flags)
+            for target in (*node.successors, *node.raises):
+                onward = self._facts_on(target, facts, flags) if target.kind is NodeKind.ASSUME else facts
+                if onward is not None and (target, onward, passed) not in seen:
+                    seen.add((target, onward, passed))
+                    work.append((target, onward, passed))
+            if len(seen) > _STATES_PER_NODE * len(graph.nodes):
+                return NO_FACTS
+        return common or NO_FACTS
 
     # -- handles ---------------------------------------------------------------------------------------------------
 
@@ -407,10 +497,10 @@ class Flow:
         """Where a search for `subject` must begin besides its creation.
 
         These are the functions that see it (as attribute, global, parameter or closure) and are not merely called
-        by another one that does.
+        by another one that does. What only calls the makers sees nothing of it.
         """
-        relevant = self.relevant(subject)
         creators = {e.function for e in self.starts(subject)}
+        relevant = self._lead_to({e.function: None for e in self.by_subject.get(subject, ())}, beyond=creators)
         found: list[Function] = []
         for function in self.evaluator.scopes.functions:
             if function not in relevant or function in creators:
@@ -425,6 +515,22 @@ class Flow:
         return found
 
 
+def _with_flag(facts: Facts, step: Node, flags: frozenset[str]) -> Facts:
+    """`facts` behind `step`, which may assign True or False to one of `flags`."""
+    match step.item:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool(truth))) if name in flags:
+            kept = {f for f in facts if not any(text == name for text, _ in ([f] if isinstance(f, tuple) else f))}
+            return frozenset(kept) | {(name, truth)}
+        case _:
+            return facts
+
+
+def _is_last_call(site: ast.AST, step: Node) -> bool:
+    """Whether the call `site` is the last one that `step` makes."""
+    calls = [part for part in step.parts if isinstance(part, ast.Call)]
+    return bool(calls) and calls[-1] is site
+
+
 def consistent(facts: Facts) -> bool:
     """Whether all of `facts` can hold at once."""
     plain = {f for f in facts if not isinstance(f, frozenset)}
@@ -433,16 +539,16 @@ def consistent(facts: Facts) -> bool:
     return not any(isinstance(c, frozenset) and all((t, not v) in plain for t, v in c) for c in facts)
 
 
-def _atoms(test: ast.expr, truth: bool) -> Iterable[tuple[ast.expr, bool]]:
+def _atoms(test: ast.expr, *, truth: bool) -> Iterable[tuple[ast.expr, bool]]:
     match test:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            yield from _atoms(operand, not truth)
+            yield from _atoms(operand, truth=not truth)
         case ast.BoolOp(op=ast.And(), values=values) if truth:
             for value in values:
-                yield from _atoms(value, True)
+                yield from _atoms(value, truth=True)
         case ast.BoolOp(op=ast.Or(), values=values) if not truth:
             for value in values:
-                yield from _atoms(value, False)
+                yield from _atoms(value, truth=False)
         case _:
             yield test, truth
 

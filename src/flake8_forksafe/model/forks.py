@@ -143,20 +143,36 @@ class Forks:
             if call is None or call in found:
                 continue
             if event.subject == External("os.fork") or self._is_wrapper(event, call):
-                steps = tuple(self._model.evaluator.locate(event.function, call))
-                found[call] = ForkSite(call, event.function, steps)
+                site = self._site(event)
+                if site is not None:
+                    found[call] = site
         return sorted(found.values(), key=lambda s: (s.call.lineno, s.call.col_offset))
 
     def _is_wrapper(self, event: Event, call: ast.Call) -> bool:
-        return event.kind is EventKind.CALL and self.is_pid(call, event.function, event.step, call)
+        """Whether a call comes back in the child of a fork, with what the fork returned."""
+        match event.kind, event.subject:
+            case EventKind.CALL, FunctionReference(function=callee):
+                return self.is_pid(call, event.function, event.step, call) and self._lets_child_return(callee)
+            case _:
+                return False
 
-    def is_pid(self, node: ast.expr, function: Function, step: Node | None, call: ast.Call) -> bool:
-        """Whether an expression is what the fork made by `call` returned."""
+    def _lets_child_return(self, function: Function) -> bool:
+        """Whether the child of some fork in `function` comes to its end."""
+        inner = [self._site(e) for e in self._model.threads.forks if e.function is function]
+        return not inner or any(self.region(s, Side.CHILD).returns for s in inner if s is not None)
+
+    def _site(self, fork: Event) -> ForkSite | None:
+        if fork.call is None:
+            return None
+        return ForkSite(fork.call, fork.function, tuple(self._model.evaluator.locate(fork.function, fork.call)))
+
+    def is_pid(self, node: ast.expr, function: Function, step: Node | None, call: ast.Call | None) -> bool:
+        """Whether an expression is what the fork made by `call` returned, or any fork if `call` is None."""
         return any(
             isinstance(v, Derived)
             and v.part is HandlePart.PID
             and v.handle.family is Family.FORK
-            and v.handle.origin is call
+            and (call is None or v.handle.origin is call)
             for v in self._model.evaluator.eval(node, function, step)
         )
 
@@ -174,12 +190,13 @@ class Forks:
             match departure.way:
                 case Way.RETURNS:
                     if parent_returns and not site.function.is_module and not self._is_told(site, child, parent):
-                        found.append(self._first_shared(child, parent) or departure)
+                        found.append(self._first_shared(child, parent) or self._last_own(child, parent) or departure)
                 case Way.FORKS_AGAIN:
                     if again:
                         found.append(departure)
                 case _:
-                    found.append(departure)
+                    if not any(self._returns_pid(r, site) for r in parent.returns):
+                        found.append(departure)
         if not found:
             found.extend(self._shared_loops(site, child, parent))
         return list(dict.fromkeys(found))
@@ -191,9 +208,18 @@ class Forks:
         first = min(shared, key=lambda i: (i.lineno, i.col_offset), default=None)
         return None if first is None else Departure(Way.RUNS_ON, first)
 
+    @staticmethod
+    def _last_own(child: Region, parent: Region) -> Departure | None:
+        """The last statement that the child alone comes to, where it falls off the end of the function behind it."""
+        if any(r is not None for r in child.returns):
+            return None
+        own = [n.item for n in child.separated - parent.nodes if isinstance(n.item, ast.stmt)]
+        last = max(own, key=lambda i: (i.lineno, i.col_offset), default=None)
+        return None if last is None else Departure(Way.RETURNS, last)
+
     def _is_told(self, site: ForkSite, child: Region, parent: Region) -> bool:
         """Whether the return value tells the caller which of the two processes it is in."""
-        if any(r is not None and r.value is not None and self._mentions_pid(r.value, site) for r in child.returns):
+        if any(self._returns_pid(r, site) for r in child.returns):
             return True
         ours = {_returned_text(r) for r in child.returns}
         theirs = {_returned_text(r) for r in parent.returns}
@@ -202,14 +228,31 @@ class Forks:
         literal = all(r is None or r.value is None or isinstance(r.value, ast.Constant) for r in parent.returns)
         return plain and literal and ours.isdisjoint(theirs)
 
-    def _mentions_pid(self, value: ast.expr, site: ForkSite) -> bool:
-        steps = self._model.evaluator.locate(site.function, value)
+    def _returns_pid(self, node: ast.Return | None, site: ForkSite) -> bool:
+        """Whether a `return` hands what some fork returned to the caller, alone or in something made of it."""
+        value = node.value if node is not None else None
+        if value is None:
+            return False
+        evaluator, function = self._model.evaluator, site.function
+        steps = evaluator.locate(function, node) if node is not None else []
         step = steps[0] if steps else None
-        return any(
-            self.is_pid(part, site.function, step, site.call)
-            for part in ast.walk(value)
-            if isinstance(part, ast.Name | ast.Attribute | ast.Call)
-        )
+        work: list[ast.expr] = [value]
+        while work:
+            part = work.pop()
+            if self.is_pid(part, function, step, None):
+                return True
+            match part:
+                case ast.Tuple(elts=parts):
+                    work.extend(parts)
+                case ast.Call(func=func, args=args, keywords=keywords):
+                    if not any(
+                        isinstance(v, External) and v.name.startswith("os.")
+                        for v in evaluator.eval(func, function, step)
+                    ):
+                        work.extend((*args, *(k.value for k in keywords)))
+                case _:
+                    continue
+        return False
 
     @staticmethod
     def _shared_loops(site: ForkSite, child: Region, parent: Region) -> Iterator[Departure]:
@@ -228,7 +271,7 @@ class Forks:
         """The steps from which on this process is known, by a test, to be the child of a fork."""
         walk = _Walk(self._model, self, site.function, site, Side.CHILD)
         nodes = self._model.evaluator.graph(site.function).nodes
-        return [n for n in nodes if n.kind is NodeKind.ASSUME and walk.decides(n)]
+        return [n for n in nodes if n.kind is NodeKind.ASSUME and walk.separates(n)]
 
     def region(self, site: ForkSite, side: Side) -> Region:
         """What one side may run after a fork."""
@@ -310,7 +353,7 @@ class _Walk:
             decided = self.decides(node)
             if decided is False or not self._model.flow.feasible(node):
                 return
-            state = state._replace(separated=state.separated or decided is True)
+            state = state._replace(separated=state.separated or self.separates(node))
         if state.separated:
             region.separated.add(node)
         if state.raised is not None and any(s.kind is NodeKind.HANDLER for s in node.successors):
@@ -436,29 +479,44 @@ class _Walk:
 
     # -- tests -------------------------------------------------------------------------------------------------------
 
-    def decides(self, node: Node) -> bool | None:
-        """Whether a branch is this side's, by a test of what the fork returned; None if the test is another."""
+    def decides(self, node: Node, side: Side | None = None) -> bool | None:
+        """Whether a branch is one side's, by a test of what the fork returned; None if the test is another."""
         if self._site is None:
             return None
         assert isinstance(node.item, ast.expr)
-        truth = self._truth(node.item, node)
+        truth = self._truth(node.item, node, side or self._side)
         return None if truth is None else truth is node.truth
 
-    def _truth(self, test: ast.expr, step: Node) -> bool | None:
+    def separates(self, node: Node) -> bool:
+        """Whether a branch is this side's and not the other's."""
+        other = Side.PARENT if self._side is Side.CHILD else Side.CHILD
+        return self.decides(node) is True and self.decides(node, other) is False
+
+    def _truth(self, test: ast.expr, step: Node, side: Side) -> bool | None:
         match test:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                truth = self._truth(operand, step)
+                truth = self._truth(operand, step, side)
                 return None if truth is None else not truth
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 if self._is_pid(left, step):
-                    return self._compare(op, right, step, turned=False)
+                    return self._compare(op, right, step, side, turned=False)
                 if self._is_pid(right, step):
-                    return self._compare(op, left, step, turned=True)
+                    return self._compare(op, left, step, side, turned=True)
+                if isinstance(op, ast.Eq | ast.NotEq) and (
+                    self._is_own_pid(left, step) or self._is_own_pid(right, step)
+                ):
+                    return isinstance(op, ast.Eq) is (side is Side.PARENT)
                 return None
             case ast.Name(id=name) if (flag := self._flag(name)) is not None:
-                return self._truth(flag, step)
+                return self._truth(flag, step, side)
             case _:
-                return self._side is Side.PARENT if self._is_pid(test, step) else None
+                return side is Side.PARENT if self._is_pid(test, step) else None
+
+    def _is_own_pid(self, node: ast.expr, step: Node) -> bool:
+        """`os.getpid()`; what a program compares it with is what it was before the fork."""
+        if not isinstance(node, ast.Call):
+            return False
+        return External("os.getpid") in self._model.evaluator.eval(node.func, self._function, step)
 
     def _is_pid(self, node: ast.expr, step: Node) -> bool:
         assert self._site is not None
@@ -472,7 +530,7 @@ class _Walk:
             case _:
                 return None
 
-    def _compare(self, op: ast.cmpop, other: ast.expr, step: Node, *, turned: bool) -> bool | None:
+    def _compare(self, op: ast.cmpop, other: ast.expr, step: Node, side: Side, *, turned: bool) -> bool | None:
         """The truth of comparing the pid with a literal; `turned` if the literal stands on the left."""
         numbers = {_number(v) for v in self._model.evaluator.eval(other, self._function, step)}
         compare = _COMPARISONS.get(type(op))
@@ -484,7 +542,7 @@ class _Walk:
         if number is None:
             return isinstance(op, ast.NotEq | ast.IsNot)
         assert isinstance(number, int)
-        pids = (0,) if self._side is Side.CHILD else (1, 1 << 22)
+        pids = (0,) if side is Side.CHILD else (1, 1 << 22)
         truths = {compare(number, pid) if turned else compare(pid, number) for pid in pids}
         return truths.pop() if len(truths) == 1 else None
 

@@ -286,6 +286,8 @@ class Hooks:
             return Effect(table.PLAIN[name])
         if name in table.WITH_ARGUMENTS:
             keyword = table.WITH_ARGUMENTS[name]
+            if name in table.SEVERAL_IDS and len(set(texts)) > 1:
+                return _UNKNOWN_EFFECT
             if len(texts) >= keyword.text.count("{"):
                 return Effect(keyword._replace(text=keyword.text.format(*texts)))
         return Effect(program=table.PROGRAMS.get(name, ""))

@@ -42,14 +42,14 @@ class Keepers:
         init = self._model.evaluator.find_method(made, "__init__")
         if init is None:
             return False
-        given = self._model.evaluator.given(call, init)
+        ways = self._model.evaluator.given_in_the_end(call, init)
         stored = {
             binding.value.id
             for bindings in made.attributes.values()
             for binding in bindings
             if binding.function is init and isinstance(binding.value, ast.Name)
         }
-        return any(self._argument_holds(a) for name in stored for a in given.get(name))
+        return any(self._argument_holds(a) for given in ways for name in stored for a in given.get(name))
 
     def _holds(self, node: ast.expr, function: Function, context: tuple[ast.Call, ...], depth: int) -> bool:
         if depth == 0:
@@ -119,9 +119,14 @@ class Keepers:
                 return self._captures(inner, depth - 1)
             case Binding(kind=BindingKind.ASSIGN, value=ast.expr() as value, path=()):
                 return self._holds(value, binding.function, context, depth - 1)
-            case Binding(kind=BindingKind.PARAMETER, statement=ast.arg(arg=name)) if context:
-                given = self._model.evaluator.given(context[-1], binding.function).get(name)
-                return any(self._holds(a.value, a.function, context[:-1], depth - 1) for a in given)
+            case Binding(kind=BindingKind.PARAMETER, statement=ast.arg(arg=name)):
+                evaluator, function = self._model.evaluator, binding.function
+                calls = [context[-1]] if context else [i.call for i in evaluator.invocations(function) if i.direct]
+                return any(
+                    self._holds(a.value, a.function, context[:-1], depth - 1)
+                    for call in calls
+                    for a in evaluator.given(call, function).get(name)
+                )
             case _:
                 return False
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Related, Span
 from flake8_forksafe.model.cfg import Node, NodeKind, in_evaluation_order
 from flake8_forksafe.model.events import Event, EventKind
-from flake8_forksafe.model.flow import Query
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.values import (
     ClassReference,
@@ -42,19 +42,48 @@ _SEMAPHORES = frozenset(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Acquisition:
+    """A place from which on a lock is held: its own acquisition, or a call that comes back with it.
+
+    Attributes:
+        lock: the lock; `name` is how the program calls it.
+        site: the place.
+        function: the function in which it stands.
+        step: the step in which it happens, and how many of the step's events come before it.
+        closes: the `with` item whose end gives the lock back, where no event tells.
+    """
+
+    lock: Resource
+    name: str
+    site: Place
+    function: Function
+    step: Node
+    index: int
+    closes: ast.withitem | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """What happens while a lock is held: the events in order, and whether its function returns or yields with it."""
+
+    events: dict[Event, None] = field(default_factory=dict)
+    returns: bool = False
+    yields: bool = False
+    inside: set[Function] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LockedFork:
     """A fork that happens while this thread holds a lock that the child waits for.
 
     Attributes:
         fork: the fork, the start of the process, or the call of Popen.
-        lock: how the program calls the lock.
-        acquired: where it was acquired.
+        acquired: where the lock was acquired.
         wanted: where the child acquires it, or the call out of sight that may do so.
     """
 
     fork: Event
-    lock: str
-    acquired: Event
+    acquired: Acquisition
     wanted: Place
 
     @property
@@ -79,15 +108,75 @@ class Locks:
         if self._repairs_after_fork():
             return []
         found: dict[ast.AST, LockedFork] = {}
-        for acquired in self._model.flow.of_kind(EventKind.ACQUIRE):
-            lock = acquired.subject
-            if not isinstance(lock, Resource) or not self._excludes_child(lock):
+        for acquired, held in self._acquisitions():
+            for fork in held.events:
+                if fork.site in found:
+                    continue
+                wanted = self._wanted(fork, acquired.lock, list(held.events))
+                if wanted is not None:
+                    found[fork.site] = LockedFork(fork, acquired, wanted)
+        return sorted(found.values(), key=lambda f: (f.fork.site.lineno, f.fork.site.col_offset))
+
+    def _acquisitions(self) -> Iterator[tuple[Acquisition, _Held]]:
+        """Every place from which on a lock is held, with what happens until its release."""
+        work = [self._acquisition(e) for e in self._model.flow.of_kind(EventKind.ACQUIRE)]
+        seen = {(a.lock, a.site) for a in work if a is not None}
+        while work:
+            acquired = work.pop(0)
+            if acquired is None:
                 continue
             held = self._held(acquired)
-            for fork in held:
-                if fork.site not in found and (wanted := self._wanted(fork, lock, held)) is not None:
-                    found[fork.site] = LockedFork(fork, self._name(acquired), acquired, wanted)
-        return sorted(found.values(), key=lambda f: (f.fork.site.lineno, f.fork.site.col_offset))
+            yield acquired, held
+            for further in self._carried_on(acquired, held):
+                if (further.lock, further.site) not in seen:
+                    seen.add((further.lock, further.site))
+                    work.append(further)
+
+    def _acquisition(self, event: Event) -> Acquisition | None:
+        lock = event.subject
+        if not isinstance(lock, Resource) or not self._excludes_child(lock):
+            return None
+        match event.site:
+            case ast.Call(func=ast.Attribute(value=receiver, attr="acquire")):
+                name = self._model.text(receiver)
+            case site:
+                name = self._model.text(site)
+        return Acquisition(lock, name, event.site, event.function, event.step, self._behind(event))
+
+    def _behind(self, event: Event) -> int:
+        events = self._model.flow.by_step.get(event.step, [])
+        return next((i for i, e in enumerate(events) if e is event), -1) + 1
+
+    def _carried_on(self, acquired: Acquisition, held: _Held) -> Iterator[Acquisition]:
+        """Where a function that returns or yields with the lock held is called or entered."""
+        function = acquired.function
+        if function.is_module or not (held.yields if function.is_generator else held.returns):
+            return
+        for call in self._model.flow.callers.get(function, ()):
+            item = call.step.item if call.step.kind is NodeKind.ENTER else None
+            closes = item if isinstance(item, ast.withitem) else None
+            if function.is_context_manager is (closes is not None):
+                yield Acquisition(
+                    acquired.lock, acquired.name, call.site, call.function, call.step, self._behind(call), closes
+                )
+        if function.name == "__enter__":
+            for home, step, item in self._entered_objects(function):
+                site = item.context_expr
+                yield Acquisition(acquired.lock, acquired.name, site, home, step, len(self._events(step)), item)
+
+    def _events(self, step: Node) -> list[Event]:
+        return self._model.flow.by_step.get(step, [])
+
+    def _entered_objects(self, enter: Function) -> Iterator[tuple[Function, Node, ast.withitem]]:
+        """The `with` items whose object has `enter` as its `__enter__`."""
+        evaluator = self._model.evaluator
+        for function in self._model.scopes.functions:
+            for step in evaluator.graph(function).nodes:
+                if step.kind is NodeKind.ENTER and isinstance(step.item, ast.withitem):
+                    for value in evaluator.eval(step.item.context_expr, function, step):
+                        if isinstance(value, Instance) and evaluator.find_method(value.cls, "__enter__") is enter:
+                            yield function, step, step.item
+                            break
 
     # -- the lock ----------------------------------------------------------------------------------------------------
 
@@ -109,57 +198,56 @@ class Locks:
             if e.subject == External("os.register_at_fork")
         )
 
-    def _name(self, acquired: Event) -> str:
-        match acquired.site:
-            case ast.Call(func=ast.Attribute(value=receiver, attr="acquire")):
-                return self._model.text(receiver)
-            case site:
-                return self._model.text(site)
-
     # -- how long it is held -----------------------------------------------------------------------------------------
 
-    def _held(self, acquired: Event) -> list[Event]:
+    def _held(self, acquired: Acquisition) -> _Held:
         """What happens between an acquisition and the release of the lock, in called functions of the module too."""
-        found: dict[Event, None] = {}
-        events = self._model.flow.by_step.get(acquired.step, [])
-        index = next((i for i, e in enumerate(events) if e is acquired), -1) + 1
-        self._collect(acquired.step, index, acquired, found, {acquired.function})
-        return list(found)
+        held = _Held(inside={acquired.function})
+        self._collect(acquired.function, acquired.step, acquired.index, acquired, held)
+        return held
 
-    def _collect(
-        self, start: Node, index: int, acquired: Event, found: dict[Event, None], inside: set[Function]
-    ) -> None:
-        """Add the events from `start` on to `found`, as far as the lock is surely still held."""
-        flow = self._model.flow
+    def _collect(self, function: Function, start: Node, index: int, acquired: Acquisition, held: _Held) -> None:
+        """Add the events from `start` on, as far as the lock is still held."""
+        flow, graph = self._model.flow, self._model.evaluator.graph(function)
         seen: set[Node] = {start}
         work = [(start, index)]
         while work:
             node, first = work.pop()
-            if self._failed(node, acquired) or not self._run(node, first, acquired, found, inside):
+            if self._ends(node, acquired) or not self._run(node, first, acquired, held):
                 continue
+            if function is acquired.function:
+                held.returns = held.returns or node is graph.exit
+                held.yields = held.yields or any(
+                    isinstance(p, ast.Yield) for e in node.expressions() for p in ast.walk(e)
+                )
             for onward in node.successors:
                 if onward not in seen and not (onward.kind is NodeKind.ASSUME and not flow.feasible(onward)):
                     seen.add(onward)
                     work.append((onward, 0))
 
     @staticmethod
-    def _failed(node: Node, acquired: Event) -> bool:
-        """Whether the lock was not acquired on this branch: `if not lock.acquire(timeout=1)`."""
+    def _ends(node: Node, acquired: Acquisition) -> bool:
+        """Whether the lock is given back here, or was not acquired on this branch: `if not lock.acquire(timeout=1)`."""
+        if node.kind is NodeKind.LEAVE:
+            return node.item is acquired.closes
         return node.kind is NodeKind.ASSUME and node.item is acquired.site and not node.truth
 
-    def _run(self, node: Node, first: int, acquired: Event, found: dict[Event, None], inside: set[Function]) -> bool:
+    def _run(self, node: Node, first: int, acquired: Acquisition, held: _Held) -> bool:
         """Add one step's events. Return whether the lock is still held behind it."""
-        for event in self._model.flow.by_step.get(node, ())[first:]:
-            if event.subject == acquired.subject and event.kind in (EventKind.RELEASE, EventKind.ESCAPE):
-                return False
-            if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
-                callee = event.subject.function
-                if self._releases(callee, acquired.subject):
+        events = self._events(node)
+        made = {e.site for e in events if e.kind is EventKind.CREATE and isinstance(e.subject, Handle)}
+        for event in events[first:]:
+            if event.subject == acquired.lock:
+                if event.kind is EventKind.RELEASE or (event.kind is EventKind.ESCAPE and event.site not in made):
                     return False
-                if callee not in inside and not callee.is_generator:
-                    inside.add(callee)
-                    self._collect(self._model.evaluator.graph(callee).entry, 0, acquired, found, inside)
-            found.setdefault(event)
+            elif event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
+                callee = event.subject.function
+                if self._releases(callee, acquired.lock):
+                    return False
+                if callee not in held.inside and not callee.is_generator:
+                    held.inside.add(callee)
+                    self._collect(callee, self._model.evaluator.graph(callee).entry, 0, acquired, held)
+            held.events.setdefault(event)
         return True
 
     def _releases(self, function: Function, lock: Value) -> bool:
@@ -170,11 +258,19 @@ class Locks:
             current = work.pop()
             if current in releases:
                 return True
-            for callee, calls in self._model.flow.callers.items():
-                if callee not in seen and any(c.function is current for c in calls):
-                    seen.add(callee)
-                    work.append(callee)
+            further = self._callees.get(current, set()) - seen
+            seen |= further
+            work.extend(further)
         return False
+
+    @cached_property
+    def _callees(self) -> dict[Function, set[Function]]:
+        """The functions of the module that each of them calls."""
+        found: dict[Function, set[Function]] = {}
+        for callee, calls in self._model.flow.callers.items():
+            for call in calls:
+                found.setdefault(call.function, set()).add(callee)
+        return found
 
     # -- what the child wants ----------------------------------------------------------------------------------------
 
@@ -182,7 +278,7 @@ class Locks:
         """Where the child made by `fork` waits for `lock`; None if `fork` makes none, or it does not."""
         if lock.kind is ResourceKind.PROCESS_LOCK and not self._is_waited_for(fork, held):
             return None  # shared with the child, which gets it as soon as the parent lets go of it
-        if fork.kind is EventKind.FORK:
+        if fork.kind in (EventKind.FORK, EventKind.CALL):
             return self._wanted_after_fork(fork, lock)
         if fork.kind is EventKind.START and isinstance(fork.subject, Handle) and self._is_forked(fork):
             return self._wanted_by_process(fork.subject, lock)
@@ -214,26 +310,66 @@ class Locks:
         events = (*self._model.flow.of_kind(EventKind.CREATE), *self._model.flow.of_kind(EventKind.EXTERNAL))
         return {e: hooks[e.call] for e in events if e.call is not None and e.call in hooks}
 
-    def _query(self, lock: Resource) -> Query:
-        return Query(
-            lock,
-            target=lambda e: e.kind is EventKind.ACQUIRE and not e.timed and not e.concurrent,
-            barrier=lambda e: e.kind is EventKind.RELEASE or (e.kind is EventKind.ACQUIRE and e.timed),
-        )
-
     def _wanted_after_fork(self, fork: Event, lock: Resource) -> Place | None:
         site = next((s for s in self._model.forks.sites if s.call is fork.call), None)
         if site is None:
             return None
         branches = self._model.forks.child_entries(site)
-        for branch in branches:
-            outcome = self._model.flow.from_step(site.function, branch, self._query(lock))
-            if outcome.hits:
-                return outcome.hits[0].site
-        for branch in branches:
-            for call in self._out_of_sight(site.function, branch, lock, frozenset({site.function})):
-                return call
-        return None
+        return self._wanted_from(site.function, branches, lock)
+
+    def _wanted_from(self, function: Function, starts: list[Node], lock: Resource) -> Place | None:
+        """Where code that begins at one of `starts` waits for the lock, or else gives it to code out of sight."""
+        inside = frozenset({function})
+        waits = (place for start in starts for place in self._waits(start, lock, inside))
+        given = (place for start in starts for place in self._out_of_sight(function, start, lock, inside))
+        return next(itertools.chain(waits, given), None)
+
+    def _waits(self, start: Node, lock: Resource, inside: frozenset[Function]) -> Iterator[Place]:
+        """The blocking acquisitions of the lock that come before any release, in called functions too."""
+        for node in self._before_release(start, lock):
+            for event in self._events(node):
+                if event.subject == lock:
+                    if event.kind is EventKind.ACQUIRE and not event.timed and not event.concurrent:
+                        yield event.site
+                    if event.kind in (EventKind.ACQUIRE, EventKind.RELEASE):
+                        break
+                callee = self._called(event)
+                if callee is not None and callee not in inside:
+                    entry = self._model.evaluator.graph(callee).entry
+                    yield from self._waits(entry, lock, inside | {callee})
+
+    @staticmethod
+    def _called(event: Event) -> Function | None:
+        """The function of the module whose body an event runs now: a call, or the entering of a context manager."""
+        if event.kind is not EventKind.CALL or not isinstance(event.subject, FunctionReference):
+            return None
+        callee = event.subject.function
+        runs = event.step.kind is NodeKind.ENTER if callee.is_context_manager else not callee.is_generator
+        return callee if runs else None
+
+    def _before_release(self, start: Node, lock: Resource) -> Iterator[Node]:
+        """The steps that can come before the lock is released or, by a call that may give up, acquired."""
+        flow = self._model.flow
+        seen, work = {start}, [start]
+        while work:
+            node = work.pop()
+            yield node
+            if self._settles(node, lock):
+                continue
+            for onward in node.successors:
+                if onward not in seen and not (onward.kind is NodeKind.ASSUME and not flow.feasible(onward)):
+                    seen.add(onward)
+                    work.append(onward)
+
+    def _settles(self, node: Node, lock: Resource) -> bool:
+        """Whether behind a step nothing can be said of the lock that was held at the fork."""
+        for event in self._events(node):
+            if event.subject == lock and event.kind in (EventKind.RELEASE, EventKind.ACQUIRE):
+                return True
+            callee = self._called(event)
+            if callee is not None and self._releases(callee, lock):
+                return True
+        return False
 
     def _wanted_by_process(self, handle: Handle, lock: Resource) -> Place | None:
         for value in self._targets(handle):
@@ -246,12 +382,18 @@ class Locks:
         """What a multiprocessing process runs."""
         spawn, evaluator = self._model.spawn(handle), self._model.evaluator
         yield from spawn.values("target")
+        classes = []
         if isinstance(handle.site, ast.Call):
             home = self._model.scopes.home[handle.site]
             steps = evaluator.locate(home, handle.site)
-            for callee in evaluator.eval(handle.site.func, home, steps[0] if steps else None):
-                if isinstance(callee, ClassReference) and (run := evaluator.find_method(callee.cls, "run")) is not None:
-                    yield FunctionReference(run, Instance(callee.cls))
+            made = evaluator.eval(handle.site.func, home, steps[0] if steps else None)
+            classes = [c.cls for c in made if isinstance(c, ClassReference)]
+        elif isinstance(handle.site, ast.ClassDef):
+            classes = [self._model.scopes.class_by_node[handle.site]]
+        for cls in classes:
+            run = evaluator.find_method(cls, "run")
+            if run is not None:
+                yield FunctionReference(run, Instance(cls))
 
     def _wanted_by_value(self, value: Value, lock: Resource) -> Place | None:
         """Where calling `value` in the child waits for the lock."""
@@ -259,11 +401,7 @@ class Locks:
             case Partial(function=inner):
                 return self._wanted_by_value(inner, lock)
             case FunctionReference(function=function) if not function.is_generator:
-                hits = self._model.flow.from_entry(function, self._query(lock)).hits
-                if hits:
-                    return hits[0].site
-                entry = self._model.evaluator.graph(function).entry
-                return next(self._out_of_sight(function, entry, lock, frozenset({function})), None)
+                return self._wanted_from(function, [self._model.evaluator.graph(function).entry], lock)
             case _:
                 return None
 
@@ -271,26 +409,17 @@ class Locks:
 
     def _out_of_sight(
         self, function: Function, start: Node, lock: Resource, inside: frozenset[Function]
-    ) -> Iterator[ast.expr]:
+    ) -> Iterator[Place]:
         """Calls of code out of sight that is given the lock, or the object that has it, before a release."""
-        flow = self._model.flow
-        seen, work = {start}, [start]
-        while work:
-            node = work.pop()
-            events = flow.by_step.get(node, ())
-            if any(e.subject == lock and e.kind is EventKind.RELEASE for e in events):
+        for node in self._before_release(start, lock):
+            if any(e.subject == lock and e.kind is EventKind.RELEASE for e in self._events(node)):
                 continue
             yield from self._opaque_calls(function, node, lock)
-            for event in events:
-                if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
-                    callee = event.subject.function
-                    if callee not in inside and not callee.is_generator:
-                        entry = self._model.evaluator.graph(callee).entry
-                        yield from self._out_of_sight(callee, entry, lock, inside | {callee})
-            for onward in node.successors:
-                if onward not in seen:
-                    seen.add(onward)
-                    work.append(onward)
+            for event in self._events(node):
+                callee = self._called(event)
+                if callee is not None and callee not in inside:
+                    entry = self._model.evaluator.graph(callee).entry
+                    yield from self._out_of_sight(callee, entry, lock, inside | {callee})
 
     def _opaque_calls(self, function: Function, node: Node, lock: Resource) -> Iterator[ast.expr]:
         evaluator = self._model.evaluator

@@ -21,7 +21,9 @@ from flake8_forksafe.model.pipes import Pipes
 from flake8_forksafe.model.queues import Queues
 from flake8_forksafe.model.scopes import Function, ScopeTable
 from flake8_forksafe.model.sessions import Sessions
+from flake8_forksafe.model.spelling import Speller
 from flake8_forksafe.model.statuses import Statuses
+from flake8_forksafe.model.syntax import Syntax
 from flake8_forksafe.model.threads import Threads
 from flake8_forksafe.model.timers import Timers
 from flake8_forksafe.model.values import External, Handle, Value
@@ -32,10 +34,14 @@ from flake8_forksafe.stdlib.subprocess import SPAWNERS, Family
 class ModuleModel:
     """What one module does with processes, pipes, threads, timers and locks."""
 
-    def __init__(self, tree: ast.Module, settings: Settings, filename: str, *, shebang: bool) -> None:
-        """Build the tables; use `build`."""
+    def __init__(
+        self, tree: ast.Module, scopes: ScopeTable, settings: Settings, filename: str, *, shebang: bool
+    ) -> None:
+        """Build the tables from the walk over `tree`; use `build` where there was none yet."""
         self.settings, self.filename, self.shebang = settings, filename, shebang
-        self.scopes = ScopeTable(tree)
+        self.scopes = scopes
+        self.syntax = Syntax(tree)
+        self.speller = Speller(self.scopes)
         self.evaluator = Evaluator(self.scopes, settings)
         self.flow = Flow(self.evaluator)
         self.children = Children(self.evaluator, self.flow)
@@ -64,7 +70,7 @@ class ModuleModel:
         Raises:
             RecursionError: an expression is nested too deeply.
         """
-        return cls(tree, settings, filename, shebang=shebang)
+        return cls(tree, ScopeTable(tree), settings, filename, shebang=shebang)
 
     # -- children --------------------------------------------------------------------------------------------------
 

@@ -174,8 +174,11 @@ class PipeEnds:
         touched: Predicate = lambda _event: True  # noqa: E731
         never: Predicate = lambda _event: False  # noqa: E731
         query = Query(ends.write, touched, never, exceptions=True, also=ends.both | _EXECS)
-        branches = self._model.context.child_branches(heir)
-        return bool(branches) and not any(flow.from_step(heir.function, b, query).hits for b in branches)
+        outcomes = [flow.from_step(heir.function, b, query) for b in self._model.context.child_branches(heir)]
+        if any(o.completes for o in outcomes) and heir.function is not ends.made.function:
+            # The child returns from the function that forks: what the callers do next, it does too.
+            outcomes += [flow.after(call, query) for call in flow.callers.get(heir.function, ())]
+        return bool(outcomes) and not any(o.hits for o in outcomes)
 
     def _target_has_no_use(self, handle: Handle, ends: _Ends) -> bool:
         flow = self._model.flow

@@ -93,9 +93,19 @@ class Pipes:
         found: list[Event] = []
         for hit in self._model.exposed(query):
             managed = (hit in self._model.follows(e, waits_or_reads) for e in closings)
-            if not any(managed) and not self._model.follows(hit, writes("stdin")):
+            if not any(managed) and not self._model.flow.after(hit, self._used_again(handle)).hits:
                 found.append(hit)
         return found
+
+    def _used_again(self, handle: Handle) -> Query:
+        """Whether something is written to stdin later: by the handler of an interrupted wait, too."""
+
+        def feeds(event: Event) -> bool:
+            call = event.site if event.kind is EventKind.COMMUNICATE else None
+            given = isinstance(call, ast.Call) and (call.args or any(k.arg == "input" for k in call.keywords))
+            return bool(given) or writes("stdin")(event)
+
+        return self._model.query(handle, feeds, lambda _event: False, exceptions=True)
 
     def is_only_output(self, handle: Handle, stream: str) -> bool:
         """Whether `stream` is surely the only one of stdout and stderr that is a PIPE."""

@@ -7,9 +7,12 @@ tree; what is learned stands in side tables keyed by node.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+
+from flake8_forksafe.model.walking import telling_fields
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -209,6 +212,7 @@ class ScopeTable:
         comprehension_names: for each name read inside a comprehension that binds it, the binding generator.
         class_bodies: for each name read in a class body itself, the class.
         mutations: what is put into containers.
+        spelled: every identifier of the module's code, those of imports, keywords and literal strings included.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -226,7 +230,11 @@ class ScopeTable:
         self.awaited: set[ast.expr] = set()
         self.globals_written: dict[str, list[Binding]] = {}
         self.home: dict[ast.Call, Function] = {}
+        self.spelled: set[str] = set()
         _Walk(self).run(tree)
+        for function in self.functions:
+            self.spelled |= function.words
+            self.spelled.add(function.name)
 
     def names_of_module(self, name: str) -> list[Binding]:
         """All bindings of a module-level name, those made through `global` included."""
@@ -275,7 +283,7 @@ class _Walk:
         self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
     ) -> None:
         """Learn from one node and push what stands under it."""
-        if cond is not None and isinstance(node, ast.stmt | ast.Call | ast.IfExp):
+        if cond is not None and isinstance(node, ast.stmt | ast.Call | ast.Dict | ast.IfExp):
             self.table.conditions[node] = cond
         match node:
             case ast.Name():
@@ -285,10 +293,16 @@ class _Walk:
                     self.table.class_bodies[node] = cls
                 fn.words.add(node.id)
                 return
-            case ast.Constant():
+            case ast.Constant(value=value):
+                if isinstance(value, str) and value.isidentifier():
+                    self.table.spelled.add(value)
                 return
+            case ast.keyword(arg=str(name)):
+                self.table.spelled.add(name)
             case ast.Attribute():
                 fn.words.add(node.attr)
+                self.stack.append((node.value, fn, cls, cond, comp))
+                return
             case ast.Call():
                 fn.calls.append(node)
                 self.table.home[node] = fn
@@ -320,16 +334,13 @@ class _Walk:
                 fn.returns.append(node.value)
             case _:
                 self.bind_statement(node, fn, cls)
-        for _, value in reversed(list(ast.iter_fields(node))):
-            match value:
-                case [ast.stmt(), *_]:
-                    self.push_block(value, fn, cls, cond, comp)
-                case list():
-                    self.push_all([v for v in value if isinstance(v, ast.AST)], fn, cls, cond, comp)
-                case ast.AST():
-                    self.stack.append((value, fn, cls, cond, comp))
-                case _:
-                    continue
+        for field_value in reversed(telling_fields(node)):
+            if isinstance(field_value, ast.AST):
+                self.stack.append((field_value, fn, cls, cond, comp))
+            elif isinstance(field_value[0], ast.stmt):
+                self.push_block([s for s in field_value if isinstance(s, ast.stmt)], fn, cls, cond, comp)
+            else:
+                self.stack.extend([(v, fn, cls, cond, comp) for v in reversed(field_value) if isinstance(v, ast.AST)])
 
     # -- compound nodes -------------------------------------------------------------------------------------------
 
@@ -356,6 +367,8 @@ class _Walk:
             if arg is not None:
                 binding = Binding(BindingKind.PARAMETER, inner, arg, annotation=arg.annotation)
                 inner.names.setdefault(arg.arg, []).append(binding)
+                if arg.annotation is not None:
+                    self.table.spelled.update(re.findall(r"\w+", ast.unparse(arg.annotation)))
         outside: list[ast.AST] = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
         if isinstance(node, ast.Lambda):
             inner.returns.append(node.body)
@@ -415,6 +428,7 @@ class _Walk:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     dotted = alias.name if alias.asname else name
+                    self.table.spelled.update(alias.name.split("."))
                     self.declare(name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
             case ast.ImportFrom():
                 self.bind_import_from(node, fn, cls)
@@ -434,6 +448,7 @@ class _Walk:
                 self.table.star_imports.append(prefix)
                 continue
             dotted = f"{prefix}{'' if prefix.endswith('.') else '.'}{alias.name}"
+            self.table.spelled.update(dotted.split("."))
             self.declare(alias.asname or alias.name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
 
     def bind_target(

@@ -66,7 +66,8 @@ class Sessions:
     def orphaning_calls(self) -> Iterator[Spawn]:
         """The `run`-like calls that at their timeout kill a shell and nothing else."""
         for spawn in self._model.spawns:
-            if spawn.handle is None and spawn.call is not None and self.uses_shell(spawn):
+            asked = any(isinstance(v, Constant) and v.value for v in spawn.values("shell"))
+            if spawn.handle is None and spawn.call is not None and asked and self.uses_shell(spawn):
                 timeouts = spawn.values("timeout")
                 steps = self._model.evaluator.locate(spawn.function, spawn.call)
                 if timeouts - {Constant(None)} and any(

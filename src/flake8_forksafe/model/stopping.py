@@ -119,11 +119,19 @@ class Stopping:
         for method in methods:
             match method:
                 case Method(receiver=Resource(kind=ResourceKind.EVENT) as event):
-                    if self._model.flow.events(event, EventKind.SET, EventKind.ESCAPE):
+                    if self._model.flow.events(event, EventKind.SET) or self._is_known_outside(event):
                         return True
                 case _:
                     return True
         return False
+
+    def _is_known_outside(self, event: Resource) -> bool:
+        """Whether an Event is given to code out of sight; a function of the module that makes it only returns it."""
+        flow = self._model.flow
+        return any(
+            not (isinstance(e.site, ast.Return) and flow.callers.get(e.function))
+            for e in flow.events(event, EventKind.ESCAPE)
+        )
 
     def _can_change(self, variable: ast.expr, test: ast.expr, function: Function, depth: int, *, truth: bool) -> bool:
         match variable:

@@ -141,11 +141,9 @@ class Threads:
         return [e for e in self._model.flow.of_kind(EventKind.FORK) if self._model.context.can_happen(e)]
 
     def thread_before(self, forks: list[Event]) -> ThreadStart | None:
-        """A thread start after which one of `forks` may run in the same process; None if none is shown to."""
-        for start in self._live_starts:
-            if any(self._may_follow(fork, start) for fork in forks):
-                return start
-        return None
+        """The nearest thread start after which one of `forks` may run in the same process; None if there is none."""
+        nearest = sorted(self._live_starts, key=lambda s: min(_distance(s.function, f.function) for f in forks))
+        return next((s for s in nearest if any(self._may_follow(fork, s) for fork in forks)), None)
 
     @cached_property
     def _live_starts(self) -> list[ThreadStart]:
@@ -171,7 +169,7 @@ class Threads:
             match event.kind, event.subject:
                 case EventKind.EXTERNAL, External(name) if is_safe_between_fork_and_exec(name):
                     continue
-                case EventKind.CALL | EventKind.EXTERNAL, _:
+                case EventKind.CALL | EventKind.EXTERNAL | EventKind.ACQUIRE, _:
                     return False
                 case _:
                     continue
@@ -212,10 +210,15 @@ class Threads:
         """Whether thread and fork stand on branches that exclude each other, by where they are made or started."""
         threads = [start.event]
         if start.resource is not None:
+            if isinstance(fork.subject, Handle | Resource) and fork.subject.site is start.resource.site:
+                return True  # one call makes a thread or a process, as its callee is the one or the other
             threads.extend(self._model.flow.events(start.resource, EventKind.CREATE))
         forks = [fork]
         if isinstance(fork.subject, Handle | Resource):
             forks.extend(self._model.flow.events(fork.subject, EventKind.CREATE))
+        if isinstance(fork.subject, Handle) and fork.subject.context:
+            made = replace(fork.subject, context=())
+            forks.extend(self._model.flow.events(made, EventKind.CREATE))
         context = self._model.context
         return any(
             context.excludes(t, f) or context.are_alternatives(t.function, f.function) for t in threads for f in forks
@@ -439,23 +442,33 @@ class Threads:
         call = made.call
         assert call is not None
         if isinstance(subject, Resource):
-            parameter = _CONTEXT_PARAMETERS.get(subject.name)
-            if parameter is not None and (given := self._given_context(call, made, *parameter)) is not None:
+            given = self._given_context(subject, call, made.function)
+            if given is not None:
                 return given
         callees = self._model.evaluator.eval(call.func, made.function, made.step)
         methods = {m for v in callees if (m := self._method_of_callee(v)) is not None}
         return methods.pop() if len(methods) == 1 else mp.StartMethod.UNKNOWN
 
-    def _given_context(
-        self, call: ast.Call, made: Event, name: str, positions: tuple[str, ...]
-    ) -> mp.StartMethod | None:
-        """What a context given as an argument asks for; None if there is none."""
+    def _given_context(self, subject: Resource, call: ast.Call, function: Function) -> mp.StartMethod | None:
+        """What a context given as an argument asks for, by a subclass's constructor too; None if there is none."""
         evaluator = self._model.evaluator
-        arguments = evaluator.arguments(call, positions, made.function, ())
-        given = arguments.get(name)
-        if not given:
-            return mp.StartMethod.UNKNOWN if arguments.open else None
-        methods = {self._method_of_context(v) for a in given for v in evaluator.eval_argument(a)}
+        if subject.name not in _CONTEXT_PARAMETERS:
+            return None
+        name, positions = _CONTEXT_PARAMETERS[subject.name]
+        init = evaluator.find_method(subject.cls, "__init__") if subject.cls is not None else None
+        ways = [given for _, given in evaluator.ways(call, positions, function)]
+        for inner in init.calls if init is not None else []:
+            match inner.func:
+                case ast.Attribute(attr="__init__", value=base):
+                    skip = 0 if isinstance(base, ast.Call) else 1
+                    ways = [evaluator.arguments(inner, positions, init or function, (call,), skip)]
+                case _:
+                    continue
+        methods: set[mp.StartMethod | None] = set()
+        for arguments in ways:
+            if not arguments.get(name):
+                methods.add(mp.StartMethod.UNKNOWN if arguments.open else None)
+            methods.update(self._method_of_context(v) for a in arguments.get(name) for v in evaluator.eval_argument(a))
         return methods.pop() if len(methods) == 1 else mp.StartMethod.UNKNOWN
 
     @staticmethod
@@ -512,3 +525,10 @@ _CONTEXT_PARAMETERS = {
     "multiprocessing.managers.SyncManager": ("ctx", ("address", "authkey", "serializer", "ctx")),
     "multiprocessing.managers.BaseManager": ("ctx", ("address", "authkey", "serializer", "ctx")),
 }
+
+
+def _distance(one: Function, other: Function) -> int:
+    """How far two functions are apart for a reader: the same one, methods of one class, others."""
+    if one is other:
+        return 0
+    return 1 if one.owner is not None and one.owner is other.owner else 2

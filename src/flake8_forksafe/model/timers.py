@@ -132,28 +132,40 @@ class Timers:
         return sorted(found.values(), key=lambda a: (a.call.lineno, a.call.col_offset))
 
     def _describe(self, resource: Resource, call: ast.Call, home: Function) -> Alarm:
-        arguments = self._constructor_arguments(resource, call, home)
+        ways = self._constructor_arguments(resource, call, home)
+        arguments = Arguments()
+        for _, given in ways:
+            arguments.merge(given)
         run = self._evaluator.find_method(resource.cls, "run") if resource.cls is not None else None
         if run is not None:
             return Alarm(resource, call, home, arguments, (Callback(run),))
         name = "function" if resource.kind is ResourceKind.TIMER else "target"
-        callbacks = [c for argument in arguments.get(name) for c in self._callbacks(argument, _DEPTH)]
+        callbacks = []
+        for context, given in ways:
+            via = tuple((self._model.scopes.home[outer], outer) for outer in context)
+            found = (c for argument in given.get(name) for c in self._callbacks(argument, _DEPTH))
+            callbacks.extend(Callback(c.function, (*c.via, *via)) for c in found)
         return Alarm(resource, call, home, arguments, tuple(dict.fromkeys(callbacks)))
 
-    def _constructor_arguments(self, resource: Resource, call: ast.Call, home: Function) -> Arguments:
-        """The arguments that reach the library's constructor, through the `__init__` of a subclass if it has one."""
+    def _constructor_arguments(
+        self, resource: Resource, call: ast.Call, home: Function
+    ) -> list[tuple[tuple[ast.Call, ...], Arguments]]:
+        """The arguments that reach the library's constructor, through the `__init__` of a subclass if it has one.
+
+        Where a function of the module passes on what it is given, they come with the call that gives them.
+        """
         positions = TIMER_POSITIONS if resource.kind is ResourceKind.TIMER else THREAD_POSITIONS
         init = self._evaluator.find_method(resource.cls, "__init__") if resource.cls is not None else None
         if init is None:
-            return self._evaluator.arguments(call, positions, home, ())
+            return self._evaluator.ways(call, positions, home)
         for inner in init.calls:
             match inner.func:
                 case ast.Attribute(attr="__init__", value=base):
                     skip = 0 if isinstance(base, ast.Call) else 1
-                    return self._evaluator.arguments(inner, positions, init, (call,), skip)
+                    return [((), self._evaluator.arguments(inner, positions, init, (call,), skip))]
                 case _:
                     continue
-        return Arguments(open=True)
+        return [((), Arguments(open=True))]
 
     def _callbacks(self, argument: Argument, depth: int) -> Iterator[Callback]:
         """The functions of the module that an argument stands for.
@@ -438,11 +450,11 @@ class Timers:
         )
 
     def _asks_timer(self, call: ast.Call, node: Node, start: Event) -> bool:
-        """Whether a call is a method of a timer, or makes one."""
+        """Whether a call is a method of a timer, thread or Event, or makes one."""
         asked = self._evaluator.eval(call, start.function, node)
         if isinstance(call.func, ast.Attribute):
             asked |= self._evaluator.eval(call.func.value, start.function, node)
-        return any(isinstance(v, Resource) and v.kind is ResourceKind.TIMER for v in asked)
+        return any(isinstance(v, Resource) and v.kind in (*_KINDS, ResourceKind.EVENT) for v in asked)
 
     # -- objects kept alive by what their __del__ should stop ------------------------------------------------------
 
@@ -469,12 +481,13 @@ class Timers:
         return alarm.resource.cls is not None or bool(self._model.flow.events(alarm.resource, EventKind.START))
 
     def _is_ended(self, alarm: Alarm, inside: frozenset[Function]) -> bool:
-        """Whether something in `inside` cancels or joins the timer or thread."""
+        """Whether something in `inside`, other than what starts it, cancels or joins the timer or thread."""
         events = self._model.flow.events(alarm.resource, EventKind.CANCEL, EventKind.WAIT)
-        return any(e.function in inside for e in events)
+        started = {e.function for e in self._model.flow.events(alarm.resource, EventKind.START)}
+        return any(e.function in inside and started != {e.function} for e in events)
 
     def _told_to_stop(self, alarm: Alarm, inside: frozenset[Function]) -> bool:
-        """Whether `inside` sets an Event or a flag that what the thread runs goes by."""
+        """Whether `inside` sets an Event or a flag that the thread's loop, or the timer's callback, goes by."""
         events = {e.subject for e in self._model.flow.of_kind(EventKind.SET) if e.function in inside}
         flags = {
             attr
@@ -484,9 +497,10 @@ class Timers:
         }
         if not events and not flags:
             return False
+        timer = alarm.resource.kind is ResourceKind.TIMER
         functions = {f for c in alarm.callbacks for f in self.called_from(c.function)}
         return any(
-            node.kind is NodeKind.ASSUME and self._goes_by(node, function, events, flags)
+            node.kind is NodeKind.ASSUME and (node.loops or timer) and self._goes_by(node, function, events, flags)
             for function in functions
             for node in self._evaluator.graph(function).nodes
         )

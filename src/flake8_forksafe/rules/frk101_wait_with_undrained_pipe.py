@@ -59,9 +59,17 @@ backup.wait()
 ```
 
 ## Fix safety
-There is no automatic fix yet. `communicate()` waits until every process that inherited the pipe has closed it, `wait()`
-only for the child itself: for `shell=True` and for commands that leave a daemon behind, DEVNULL or a file is the safe
-choice.
+Output that nothing in the file ever touches goes to DEVNULL, together with an untouched stdin that would be left open:
+safe, because the child cannot tell the two apart. It is unsafe where a public attribute or global holds the handle,
+since another file may use the pipe, which is None then.
+
+Otherwise `communicate()` takes the place of the wait, or of a loop that only polls and sleeps; what was read afterwards
+is its result. It waits until every process that inherited the pipe has closed it, `wait()` only for the child itself.
+So the fix is safe where the output is read to its end in any case, and unsafe where it is not, where the call stands
+in another method than the `Popen` (a second call meets closed pipes), and where text is decoded that was not before.
+Nothing is written for a shell whose output is not read in any case, where a pipe or the handle is used elsewhere or
+later in another way, where a loop comes back to the wait, after a `readline()` whose buffer would be lost, and where a
+handler of the timeout reads the pipes.
 
 ## When it is fine to ignore
 When the child can never write more than fits the pipe, as `git rev-parse HEAD` does. Keep in mind that warnings and
@@ -87,9 +95,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.communicate import communicate
+from flake8_forksafe.fixes.unread import discard_all
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import waits
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -102,14 +113,17 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             pipes, are = " and ".join(wait.streams), "are PIPEs" if len(wait.streams) > 1 else "is a PIPE"
             message = (
                 f"{verb} {name} can last for ever: its {pipes} {are} (line {created.span.line}) that nobody reads, and "
-                f"the child blocks once it is full; use {module.method_of(wait.event, 'communicate()')}, or DEVNULL if the output is not needed"
+                f"the child blocks once it is full; use "
+                f"{module.method_of(wait.event, 'communicate()')}, or DEVNULL if the output is not needed"
             )
-            yield Finding(RULE.code, Span.of(wait.event.site), message, (created,))
+            fix = discard_all(module, handle, wait.streams) or communicate(module, handle, wait.event)
+            yield Finding(RULE.code, Span.of(wait.event.site), message, (created,), fix)
 
 
 RULE = Rule(
     "FRK101",
     "wait-with-undrained-pipe",
-    triggers=(("PIPE", "Popen", "create_subprocess"), ("wait", "poll", "returncode")),
+    triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("wait", "poll", "returncode")),
+    names=(words.POPEN, words.PIPE, words.WAIT),
     check=check,
 )

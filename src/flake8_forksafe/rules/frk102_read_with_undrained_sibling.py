@@ -65,9 +65,14 @@ async def run_tests() -> tuple[bytes, bytes]:
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix must know whether the lines are needed as they come, and after an earlier
-`readline()` a `communicate()` on two pipes loses what already sat in the reader's buffer; `stderr=STDOUT` puts the
-lines of stderr among those of stdout.
+Reads to the end become the results of one `communicate()`; lines are taken from an `io.StringIO` or `io.BytesIO`,
+because `splitlines()` knows more line ends than a pipe. Safe, but where the other pipe is not read in any case: then
+the fix is unsafe if a shell may have left a process behind that holds it open, or if its text was never decoded before.
+It is unsafe, too, in another method than the `Popen`, because a second call meets closed pipes.
+
+A loop over the lines is left as it is. If nothing ever touches the other pipe, that one goes to DEVNULL: safe, or
+unsafe where a public name holds the handle. Otherwise there is no fix: whether the lines are needed as they come, only
+you know.
 
 ## When it is fine to ignore
 When the child can write only a few lines to the other stream, whatever goes wrong in it.
@@ -89,11 +94,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.fixes.communicate import communicate
+from flake8_forksafe.fixes.unread import discard_output
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.pipes import SIBLING
 from flake8_forksafe.model.values import Handle
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -105,17 +113,21 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 
 def _report(module: ModuleModel, handle: Handle, hit: Event) -> Finding:
-    name, sibling, created = module.name_of(hit), SIBLING[hit.stream], module.created(handle)
+    sibling, created = SIBLING[hit.stream], module.created(handle)
     message = (
-        f"reading {module.pipe_name(hit)} can last for ever: {sibling} is a PIPE too (line {created.span.line}), nobody reads "
-        f"it meanwhile, and the child blocks once it is full; use {module.method_of(hit, 'communicate()')}, or {sibling}=STDOUT or DEVNULL"
+        f"reading {module.pipe_name(hit)} can last for ever: {sibling} is a PIPE too (line {created.span.line}), "
+        f"nobody reads it meanwhile, and the child blocks once it is full; use "
+        f"{module.method_of(hit, 'communicate()')}, or {sibling}=STDOUT or DEVNULL"
     )
-    return Finding(RULE.code, Span.of(hit.site), message, (Related(created.span, f"{sibling} is made a PIPE here"),))
+    fix = communicate(module, handle, hit) or discard_output(module, handle, [sibling])
+    made = Related(created.span, f"{sibling} is made a PIPE here")
+    return Finding(RULE.code, Span.of(hit.site), message, (made,), fix)
 
 
 RULE = Rule(
     "FRK102",
     "read-with-undrained-sibling",
-    triggers=(("PIPE", "Popen", "create_subprocess"), ("stdout", "stderr")),
+    triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("stdout", "stderr")),
+    names=(words.POPEN, words.PIPE),
     check=check,
 )

@@ -47,8 +47,11 @@ log = Path("start.log").read_text(encoding="utf-8")
 ```
 
 ## Fix safety
-There is no automatic fix yet. After `communicate()` the pipe is closed, so a later read of it raises ValueError, and
-with `timeout=` what an earlier `readline()` left in the reader's buffer is lost.
+`communicate()` takes the place of the read: safe, because it waits for the same end of the same pipe, and then for the
+child. It is unsafe in another method than the `Popen`, where a second call meets closed pipes, and where `returncode`
+is looked at next, which was None so far. A bare `wait()` right behind goes away. Nothing is written where the pipe is
+used again later, where the handle leaves for code out of sight, where a loop comes back to the read, and after a
+`readline()` if stdin is a PIPE as well, because then what is left in the reader's buffer is lost.
 
 ## When it is fine to ignore
 When the command starts no process of its own that outlives it, and the child is reaped further on.
@@ -70,9 +73,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.communicate import communicate
 from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, waits
+from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, reaps, waits
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -88,12 +93,19 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             for hit in module.exposed(
                 module.query(handle, reads_all_at_once(stream), careful, setting.facts, beyond=True)
             ):
-                name, created = module.name_of(hit), module.created(handle)
+                created = module.created(handle)
+                zombie = "" if module.happens(handle, reaps) else ", and it reaps nothing"
                 message = (
                     f"{module.pipe_name(hit)}.read() returns only when every process that inherited the pipe (line "
-                    f"{created.span.line}) has closed it, and it reaps nothing; use {module.method_of(hit, 'communicate()')}"
+                    f"{created.span.line}) has closed it{zombie}; use {module.method_of(hit, 'communicate()')}"
                 )
-                yield Finding(RULE.code, Span.of(hit.site), message, (created,))
+                yield Finding(RULE.code, Span.of(hit.site), message, (created,), communicate(module, handle, hit))
 
 
-RULE = Rule("FRK103", "read-until-eof", triggers=(("PIPE", "Popen"), ("read",)), check=check)
+RULE = Rule(
+    "FRK103",
+    "read-until-eof",
+    triggers=(("subprocess",), ("PIPE", "Popen"), ("read",)),
+    names=(words.POPEN, words.PIPE),
+    check=check,
+)

@@ -50,8 +50,8 @@ print(done.stdout)
 ```
 
 ## Fix safety
-There is no automatic fix yet. DEVNULL is an equal replacement (to the child neither is a terminal), as long as the
-value is used for this call alone and not through a dict that other calls share.
+PIPE becomes DEVNULL, which is safe: the child gets no terminal either way, and nobody could ever use the pipe. Nothing
+is written where the value comes from a dict, a variable or a parameter that other calls may share.
 
 ## When it is fine to ignore
 For stdout and stderr, when the command can never write more than fits the pipe; DEVNULL costs nothing even then.
@@ -71,8 +71,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.streams import to_devnull
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import STREAMS
 
 
@@ -86,10 +88,16 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             function = spawn.name.rpartition(".")[2]
             fate = "close it" if pipes == ["stdin"] else "read it"
             message = (
-                f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks on it; use "
-                f"DEVNULL, or run() if the output is wanted"
+                f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks on it; "
+                f"use DEVNULL, or run() if the output is wanted"
             )
-            yield Finding(RULE.code, Span.of(spawn.call), message)
+            yield Finding(RULE.code, Span.of(spawn.call), message, fix=to_devnull(module, spawn, pipes))
 
 
-RULE = Rule("FRK104", "call-with-pipe", triggers=(("call", "subprocess"), ("PIPE", "subprocess")), check=check)
+RULE = Rule(
+    "FRK104",
+    "call-with-pipe",
+    triggers=(("subprocess",), ("PIPE",), ("call",), ("subprocess",)),
+    names=(frozenset({"call", "check_call"}), words.PIPE),
+    check=check,
+)

@@ -56,8 +56,11 @@ loader.wait()
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix must not close a stdin that other code writes to later, nor call `communicate()`
-after `stdin.close()`, which raises ValueError up to Python 3.13.0.
+`communicate()` takes the place of the wait or the read, as for FRK101 and FRK103: safe where the output is no PIPE or
+is read to its end in any case. Elsewhere `stdin.close()` goes in front: safe if nothing was written, if a `flush()`
+stands right before, and for asyncio; otherwise unsafe, because the close flushes and raises BrokenPipeError when the
+child has ended already. Nothing is written where stdin or `communicate()` is used later, in a handler too. For asyncio
+`communicate()` is only written from Python 3.12 on: before, it leaves stdin open.
 
 ## When it is fine to ignore
 When the child never reads its input, or ends for a reason of its own while its stdin is open.
@@ -79,8 +82,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.stdin import close_input
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -92,12 +97,17 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 continue
             name, created = module.name_of(hit), module.created(handle)
             message = (
-                f"{name} is waited for while its stdin is a PIPE (line {created.span.line}) that nobody closes: a child "
-                f"that reads its input never ends; close its stdin first, or use {module.method_of(hit, 'communicate()')}"
+                f"{name} is waited for while its stdin is a PIPE (line {created.span.line}) that nobody closes: a "
+                f"child that reads its input never ends; close its stdin first, or use "
+                f"{module.method_of(hit, 'communicate()')}"
             )
-            yield Finding(RULE.code, Span.of(hit.site), message, (created,))
+            yield Finding(RULE.code, Span.of(hit.site), message, (created,), close_input(module, handle, hit))
 
 
 RULE = Rule(
-    "FRK105", "stdin-left-open", triggers=(("PIPE", "Popen", "create_subprocess"), ("stdin", "Popen")), check=check
+    "FRK105",
+    "stdin-left-open",
+    triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("stdin", "Popen")),
+    names=(words.POPEN, words.PIPE),
+    check=check,
 )

@@ -51,8 +51,14 @@ def format_source(source: str) -> str:
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix has to gather all that is written, in order, into the one argument of
-`communicate()`, which holds it in memory and raises ValueError if stdin was closed before (up to Python 3.13.0).
+If one statement writes everything, and right behind it stand at most a flush, a close and then `communicate()`, a wait
+or a read to the end, the data becomes `communicate(input=...)`: safe, with one thing to know: `communicate()` ignores
+the BrokenPipeError of a child that ends early, and its status tells. The fix is unsafe where an `except` waits for
+that error, and where a loop writes, because the child gets all of it at the end of the loop.
+
+Output that nothing in the file ever touches goes to DEVNULL instead (unsafe where a public name holds the handle). In
+all other cases there is no fix: gather what is written, in order, into one argument, and leave the close to
+`communicate()`, which raises ValueError after it (up to Python 3.13.0).
 
 ## When it is fine to ignore
 When the child answers only after it has read all of its input and holds it in memory, as `sort` does with what fits, or
@@ -74,11 +80,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.stdin import pass_as_input
+from flake8_forksafe.fixes.unread import discard_all
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.values import Handle
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -104,14 +113,21 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 
 def _report(module: ModuleModel, handle: Handle, write: Event, stream: str) -> Finding:
-    name, created = module.name_of(write), module.created(handle)
+    created = module.created(handle)
     message = (
-        f"everything is written to {module.pipe_name(write)} before anybody reads its {stream}, a PIPE (line {created.span.line}): both "
-        f"sides block once it is full; pass the data to {module.method_of(write, 'communicate(input=...)')}"
+        f"everything is written to {module.pipe_name(write)} before anybody reads its {stream}, a PIPE "
+        f"(line {created.span.line}): both sides block once it is full; pass the data to "
+        f"{module.method_of(write, 'communicate(input=...)')}"
     )
-    return Finding(RULE.code, Span.of(write.site), message, (created,))
+    outputs = [name for name, _ in module.spawn(handle).output_pipes()]
+    fix = pass_as_input(module, handle, write) or discard_all(module, handle, outputs)
+    return Finding(RULE.code, Span.of(write.site), message, (created,), fix)
 
 
 RULE = Rule(
-    "FRK106", "write-before-read", triggers=(("PIPE", "Popen", "create_subprocess"), ("write", "print")), check=check
+    "FRK106",
+    "write-before-read",
+    triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("write", "print")),
+    names=(words.POPEN, words.PIPE),
+    check=check,
 )

@@ -58,8 +58,10 @@ A `get()` from a child that has died waits for ever, too; where that can happen,
 `solver.is_alive()` in between. `concurrent.futures.ProcessPoolExecutor` does all this by itself.
 
 ## Fix safety
-There is no automatic fix yet. A fix must call `get()` exactly as often as the child puts, and must not move it across
-code that looks at `exitcode`: a child that failed puts nothing.
+The `get()` calls move in front of the join, or the join behind a loop of them: safe, because a child that dies before
+its `put()` makes the `get()` wait for ever in either order. Nothing is written where code between them looks at
+`exitcode`, `is_alive()` or `empty()` or leaves, because a child that failed puts nothing; where a `get()` has a
+timeout, which would begin too early; and where not all gets can move together.
 
 ## When it is fine to ignore
 When what all children together put is certain to stay below the capacity of a pipe for ever: a flag, a number.
@@ -79,8 +81,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.queues import get_before_join
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -92,12 +96,21 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{name} cannot end while what it put on the queue (line {early.put.site.lineno}) is not read: this "
                 f"join waits for ever once the pipe is full; move the get() of line {early.get.site.lineno} before it"
             )
-            yield Finding(RULE.code, Span.of(early.join.site), message, (module.created(handle), *early.places))
+            places = (module.created(handle), *early.places)
+            yield Finding(RULE.code, Span.of(early.join.site), message, places, get_before_join(module, early))
 
 
 RULE = Rule(
     "FRK107",
     "join-before-queue-drained",
-    triggers=(("multiprocess", "billiard"), ("join",), ("put",), ("get",)),
+    triggers=(
+        ("multiprocess", "billiard"),
+        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+        ("Queue",),
+        (".join",),
+        ("put",),
+        ("get",),
+    ),
+    names=(words.WORKER, frozenset({"Queue", "JoinableQueue", "SimpleQueue"})),
     check=check,
 )

@@ -64,7 +64,9 @@ class Server:
 ```
 
 ## Fix safety
-There is no automatic fix yet. DEVNULL makes `process.stdout` None, which is a change for any other file that uses it.
+The pipe becomes DEVNULL where the call itself says PIPE and nothing in the file so much as looks at it. This is safe
+for local and private names, and unsafe where a public attribute or global holds the handle: `process.stdout` is None
+then for any other file that uses it.
 
 ## When it is fine to ignore
 When the child writes less than a pipe holds in its whole life, or when another file reads the pipe through the stored
@@ -84,10 +86,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.finding import Finding
+from flake8_forksafe.fixes.unread import discard_output
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import looks_after
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -103,10 +107,19 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if pipes:
             created = module.created(handle)
             message = (
-                f"{' and '.join(pipes)} of this child {'are PIPEs' if len(pipes) > 1 else 'is a PIPE'} that nothing here "
-                f"ever reads: the child stops when 64 KiB are full; use DEVNULL or a file, or read it in a thread"
+                f"{' and '.join(pipes)} of this child {'are PIPEs' if len(pipes) > 1 else 'is a PIPE'} that nothing "
+                f"here ever reads: the child stops when 64 KiB are full; use DEVNULL or a file, or read it in a thread"
             )
-            yield Finding(RULE.code, created.span, message)
+            yield Finding(RULE.code, created.span, message, fix=discard_output(module, handle, pipes))
 
 
-RULE = Rule("FRK108", "pipe-never-read", triggers=(("PIPE", "Popen", "create_subprocess"),), check=check)
+RULE = Rule(
+    "FRK108",
+    "pipe-never-read",
+    triggers=(
+        ("subprocess",),
+        ("PIPE", "Popen", "create_subprocess"),
+    ),
+    names=(words.POPEN, words.PIPE),
+    check=check,
+)

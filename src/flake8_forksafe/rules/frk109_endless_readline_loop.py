@@ -61,8 +61,9 @@ build.wait()
 ```
 
 ## Fix safety
-There is no automatic fix yet. `b""` in place of `""` changes nothing else; `text=True` changes the type of all that is
-read and written.
+`""` becomes `b""` in every test of the loop for its end: safe, nothing else changes. Where the lines are used as text
+all the same, `text=True` is what was meant; that changes the type of all that is read and written, so it is left to
+you.
 
 ## When it is fine to ignore
 Never while the pipe gives bytes, unless another condition also ends the loop.
@@ -82,9 +83,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.sentinels import bytes_sentinel
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -100,12 +103,17 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 continue
             created = module.created(handle)
             message = (
-                f'this loop ends on "", but {event.stream} gives bytes (line {created.span.line}): after the end it spins '
-                f'for ever on b""; compare with b"" or test for truth, or open the pipe with text=True'
+                f'this loop ends on "", but {event.stream} gives bytes (line {created.span.line}): after the end it '
+                f'spins for ever on b""; compare with b"" or test for truth, or open the pipe with text=True'
             )
-            yield Finding(
-                RULE.code, Span(loop.lineno, loop.col_offset, loop.lineno, loop.col_offset + 3), message, (created,)
-            )
+            head = Span(loop.lineno, loop.col_offset, loop.lineno, loop.col_offset + 3)
+            yield Finding(RULE.code, head, message, (created,), bytes_sentinel(module, loop))
 
 
-RULE = Rule("FRK109", "endless-readline-loop", triggers=(("readline", "read"), ("PIPE", "Popen")), check=check)
+RULE = Rule(
+    "FRK109",
+    "endless-readline-loop",
+    triggers=(("subprocess",), ("readline", "read"), ("PIPE", "Popen")),
+    names=(words.POPEN, words.PIPE),
+    check=check,
+)

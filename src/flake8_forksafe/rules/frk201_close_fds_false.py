@@ -44,8 +44,10 @@ def convert(source, target, progress_fd):
 ```
 
 ## Fix safety
-There is no automatic fix yet. Dropping the argument breaks a child that is meant to inherit descriptors, such as a
-make jobserver's or systemd's `LISTEN_FDS`; those belong into `pass_fds`.
+The fix drops the argument, or writes True in a dict of options. It is safe only where a literal command is not known
+to make use of inherited descriptors (make, compilers, shells and other programs that start programs are) and nothing
+in the file speaks of inherited descriptors. Elsewhere it is unsafe: a child that is meant to inherit descriptors, such
+as a make jobserver's or systemd's `LISTEN_FDS`, loses them; those belong into `pass_fds`.
 
 ## When it is fine to ignore
 When the child must get descriptors whose numbers this program does not know, as in a wrapper that hands on whatever
@@ -67,6 +69,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.descriptors import without_close_fds
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -80,7 +83,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"reads a pipe whose write end it holds waits until it exits; leave close_fds out and name what it needs "
             f"in pass_fds"
         )
-        yield Finding(RULE.code, Span.of(kept.node), message, kept.child)
+        yield Finding(RULE.code, Span.of(kept.node), message, kept.child, without_close_fds(module, kept))
 
 
 RULE = Rule("FRK201", "close-fds-false", triggers=(("close_fds",),), check=check)

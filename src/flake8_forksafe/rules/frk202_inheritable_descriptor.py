@@ -48,8 +48,11 @@ def start_helper(control_fd, watch):
 For `dup2` write `inheritable=False`, for `pipe2` add `os.O_CLOEXEC`.
 
 ## Fix safety
-There is no automatic fix yet. A fix must find the child that is meant to have the descriptor and add it to that
-child's `pass_fds`; where the child is started by `os.execv` or `os.spawnv`, there is no such argument.
+The fix is unsafe, because which child is meant to have the descriptor cannot be proven. `dup2` gets
+`inheritable=False` and `pipe2` gets `O_CLOEXEC`. `set_inheritable` is replaced by `pass_fds` at the one child that the
+same block starts after it, if that is started by subprocess and its command names the descriptor, or is unknown and
+has `close_fds=False`. For a cleared `FD_CLOEXEC`, for several children, and where the child is started by `os.execv`,
+`os.spawnv` or somewhere else, there is no fix; give the descriptor to its child by `pass_fds` yourself.
 
 ## When it is fine to ignore
 When the process is about to replace itself by `os.execv` and no other thread starts children any more.
@@ -71,6 +74,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.descriptors import not_inheritable
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -84,12 +88,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"{made.how} makes the descriptor inheritable for every child, and this module {other} (line "
             f"{reasons[0].span.line}): a child started meanwhile keeps it open and its reader waits; {made.cure}"
         )
-        yield Finding(RULE.code, Span.of(made.event.site), message, reasons)
+        yield Finding(RULE.code, Span.of(made.event.site), message, reasons, not_inheritable(module, made))
 
 
 RULE = Rule(
     "FRK202",
     "inheritable-descriptor",
     triggers=(("set_inheritable", "dup2", "pipe2", "CLOEXEC", "SETFD"),),
+    names=(frozenset({"set_inheritable", "dup2", "pipe2", "F_SETFD"}),),
     check=check,
 )

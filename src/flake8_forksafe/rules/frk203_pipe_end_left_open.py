@@ -63,8 +63,10 @@ def run_isolated(compute):
 Start workers that have no business with the pipe before it is made, or with the spawn or forkserver start method.
 
 ## Fix safety
-There is no automatic fix yet. A fix must put the close behind every start that gives the write end away and before
-the first read, and must take away a later close of the same number, which by then may belong to somebody else.
+The fix is safe. It closes the write end right behind the start of the child, or first thing in the forked child that
+has no use for it, and takes away a later close of the same number, which by then may belong to somebody else. There is
+none if the ends are attributes, if several children get the write end, or if the later close is all there is in a
+`finally` or `if`.
 
 ## When it is fine to ignore
 When the protocol tells the reader how much to read, and a child that dies early is noticed in another way.
@@ -86,6 +88,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.descriptors import close_write_end
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -104,12 +107,17 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"the read in line {line} may never end: the child forked in line {given} inherits {end.name} and "
                 f"keeps it open; start that child before os.pipe(), close {end.name} in it, or use spawn"
             )
-        yield Finding(RULE.code, Span.of(end.made.site), message, end.places)
+        yield Finding(RULE.code, Span.of(end.made.site), message, end.places, close_write_end(module, end))
 
 
 RULE = Rule(
     "FRK203",
     "pipe-end-left-open",
-    triggers=(("pipe",), ("fork", "subprocess", "multiprocess", "billiard", "Popen")),
+    triggers=(
+        ("subprocess", "multiprocess", "billiard", "fork"),
+        ("pipe(", "pipe2", ".pipe"),
+        ("fork", "subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+    ),
+    names=(frozenset({"pipe", "pipe2"}),),
     check=check,
 )

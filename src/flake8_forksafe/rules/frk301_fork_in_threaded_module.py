@@ -123,6 +123,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.values import External
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -143,4 +144,14 @@ def _name(fork: Event) -> str:
     return fork.subject.name
 
 
-RULE = Rule("FRK301", "fork-in-threaded-module", triggers=(("fork",), ("hread", "executor", "dummy")), check=check)
+RULE = Rule(
+    "FRK301",
+    "fork-in-threaded-module",
+    triggers=(
+        ("fork",),
+        ("fork(", ".fork", "fork as", "forkpty"),
+        ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
+    ),
+    names=(words.FORK, words.THREAD),
+    check=check,
+)

@@ -89,9 +89,12 @@ def digests(paths: list[str]) -> list[str]:
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix must mind that spawn needs a picklable target (no lambda, no nested function, no
-open file) and a `__main__` guard, that queues and locks must come from the same context, and that the child sees no
-globals changed since import.
+The fix is unsafe: a spawned child starts slower, imports the main module anew and has nothing of its parent's memory.
+It writes `get_context("spawn")`, `mp_context=`, or changes `"fork"` to `"spawn"` where the code asks for fork. There is
+none where the target is not a plain function at the top level of a module (a lambda, a nested function and a bound
+method cannot be pickled, or bring their object along), where it reads globals that are more than constants, where an
+argument is or may be a lock, queue, pipe, descriptor or open file, for subclasses of Process, for pools whose work is
+out of sight, and in a script that starts the process at import without a main guard.
 
 ## When it is fine to ignore
 When all threads have been joined before the first process starts, or are started only after the last one has.
@@ -114,8 +117,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.start_methods import spawned
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.multiprocessing import StartMethod
 
 
@@ -132,12 +137,19 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"this {process.what} {why}, while line {start.place.span.line} starts a thread: a lock that it holds "
             f'then is never released in the child, which hangs; use multiprocessing.get_context("spawn")'
         )
-        yield Finding(RULE.code, Span.of(process.made.site), message, (start.place,))
+        fix = spawned(module, process)
+        yield Finding(RULE.code, Span.of(process.made.site), message, (start.place,), fix)
 
 
 RULE = Rule(
     "FRK302",
     "multiprocessing-fork-in-threaded-module",
-    triggers=(("multiprocess", "billiard", "Process"), ("hread", "executor", "dummy")),
+    triggers=(
+        ("multiprocess", "billiard", "concurrent"),
+        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard", "ProcessPoolExecutor"),
+        ("Process", "Pool", "Manager"),
+        ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
+    ),
+    names=(words.MULTIPROCESSING, words.THREAD),
     check=check,
 )

@@ -2,10 +2,10 @@
 
 ## What it does
 Reports each `preexec_fn` that is anything but None on every branch, in `Popen`, `run`, `call`, `check_call`,
-`check_output`, asyncio's `create_subprocess_exec` and `create_subprocess_shell`, a subclass of `Popen` and
-`functools.partial` of one of them: as a keyword, in the seventh position, in a dict that is spread into the call, or
-given to a function of the module that hands it on. The report stands where the hook is written. Its message names the
-keywords that do the same as the hook.
+`check_output`, `psutil.Popen`, asyncio's `create_subprocess_exec` and `create_subprocess_shell`, a subclass of `Popen`
+and `functools.partial` of one of them: as a keyword, in the seventh position, in a dict that is spread into the call,
+or given to a function of the module that hands it on. The report stands where the hook is written. Its message names
+the keywords that do the same as the hook.
 
 ## Why is this bad?
 1. Another thread holds a lock: of your code, of an import that is just under way, of the output stream it prints to.
@@ -69,8 +69,11 @@ What the hook does decides:
 | `os.nice`, `resource.setrlimit`, `os.chroot` | `nice`, `prlimit`, `chroot` in front of the command | |
 
 ## Fix safety
-There is no automatic fix yet. A fix has to take the hook out when it adds the keyword: `start_new_session=True` beside
-`preexec_fn=os.setsid` ends in SubprocessError, since a session leader cannot make a second session.
+`start_new_session=True`, `process_group=0` and `umask=` do the same in the same place; these fixes are safe. `user=`,
+`group=`, `extra_groups=` and `cwd=` are unsafe, because their values are then computed in the parent and an error of
+theirs is raised as itself instead of as SubprocessError. The hook is always taken away, as `start_new_session` beside a
+`preexec_fn=os.setsid` raises. There is no fix for a hook of which any part has no keyword (limits, niceness, signal
+set-up), which is given on one branch only, or whose arguments have another meaning where the child is started.
 
 ## When it is fine to ignore
 When the program never has a second thread, neither its own nor one of a library, at any time that it starts a child.
@@ -90,6 +93,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding
+from flake8_forksafe.fixes.preexec import as_keywords
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.hooks import Effect, Hook
 from flake8_forksafe.rule import Rule
@@ -104,7 +108,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"preexec_fn runs Python between fork and exec: when another thread holds a lock that it needs, "
             f"{starter}() never returns; {_advice(hook, module.settings.target_version)}"
         )
-        yield Finding(RULE.code, hook.span, message)
+        yield Finding(RULE.code, hook.span, message, fix=as_keywords(module, hook))
 
 
 def _advice(hook: Hook, target: tuple[int, int]) -> str:
@@ -144,6 +148,9 @@ def _keyword(effect: Effect, target: tuple[int, int]) -> str:
 RULE = Rule(
     "FRK303",
     "preexec-fn",
-    triggers=(("preexec_fn", "Popen", "subprocess"), ("preexec_fn", "Popen", "call", "run", "check_output")),
+    triggers=(
+        ("subprocess", "psutil"),
+        ("preexec_fn", "Popen"),
+    ),
     check=check,
 )

@@ -80,8 +80,11 @@ def write_in_child(path: str) -> None:
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix has to flush what the child itself has printed, which `os._exit()` does not do, and
-must not flush what it inherited.
+The fix is unsafe: `finally` blocks of the parent and `atexit` handlers do not run in the child any more, which is what
+is wanted, and its exit status now tells whether its branch raised. The branch is put into `try`, an exception is
+printed, standard output is flushed, because `os._exit` loses what is buffered, and `os._exit` stands in a `finally`.
+There is no fix where a `return`, `break` or `continue` leaves the branch in its middle, or where the branch is no block
+of its own.
 
 ## When it is fine to ignore
 When the child is meant to go on as a second instance of the whole program and every caller knows of it.
@@ -102,9 +105,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.forked_children import exit_in_finally
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.forks import Departure, Way
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 _WAYS = {
     Way.RETURNS: "returns to the parent's caller",
@@ -121,7 +126,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         departures = module.forks.departures(site)
         if departures:
             first = min(departures, key=lambda d: d.place.span)
-            yield Finding(RULE.code, Span.of(site.call), _message(first), tuple(d.place for d in departures))
+            fix = exit_in_finally(module, site, departures)
+            yield Finding(RULE.code, Span.of(site.call), _message(first), tuple(d.place for d in departures), fix)
 
 
 def _message(departure: Departure) -> str:
@@ -131,4 +137,13 @@ def _message(departure: Departure) -> str:
     )
 
 
-RULE = Rule("FRK304", "forked-child-returns", triggers=(("fork",),), check=check)
+RULE = Rule(
+    "FRK304",
+    "forked-child-returns",
+    triggers=(
+        ("fork",),
+        ("fork(", ".fork", "fork as", "forkpty"),
+    ),
+    names=(words.FORK,),
+    check=check,
+)

@@ -47,8 +47,11 @@ if __name__ == "__main__":
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix that moves the start into a function must see to it that whatever uses the
-process or pool runs after that function has been called.
+The fix puts everything from the making of the process to the end of the file under a main guard. It is unsafe, since
+importing the module does not run that code any more, and it is made only in scripts: files that begin with `#!`, are
+named `__main__.py`, or wait at import for the process that they start and leave no names to importers. There is none
+where a function, class or import comes behind. Elsewhere the start must be moved into a function, and a place must be
+found that calls it.
 
 ## When it is fine to ignore
 In a file that is never the main module and never imported in a child, on a system where the start method is always
@@ -70,9 +73,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.main_guard import guard_process
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.prefilter import may_start_at_import
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -83,7 +89,18 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"importing this module starts a {process.what}: under spawn and forkserver each child imports it again "
             f'and fails, or starts children of its own; start it in a function or under if __name__ == "__main__":'
         )
-        yield Finding(RULE.code, Span.of(event.site), message)
+        yield Finding(RULE.code, Span.of(event.site), message, fix=guard_process(module, process))
 
 
-RULE = Rule("FRK305", "import-time-process", triggers=(("multiprocess", "billiard", "Process"),), check=check)
+RULE = Rule(
+    "FRK305",
+    "import-time-process",
+    triggers=(
+        ("multiprocess", "billiard", "concurrent"),
+        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard", "ProcessPoolExecutor"),
+        (".start", "Pool", "Manager", "Executor"),
+    ),
+    names=(words.MULTIPROCESSING,),
+    check=check,
+    possible=may_start_at_import,
+)

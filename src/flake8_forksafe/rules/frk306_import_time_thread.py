@@ -40,7 +40,10 @@ def start_reporting() -> None:
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix that moves the start into a function must find the place from which to call it.
+The fix puts everything from the making of the thread to the end of the file under a main guard. It is unsafe, since
+importing the module does not run that code any more, and it is made only where the file is a script by what it does: it
+joins the thread at import and leaves no names to importers. Elsewhere the start must be moved into a function, and a
+place must be found that calls it.
 
 ## When it is fine to ignore
 In a script that is never imported but has neither a shebang nor a guard.
@@ -60,9 +63,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.main_guard import guard_thread
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.threads import ThreadKind
+from flake8_forksafe.prefilter import may_start_at_import
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 _WORDS = {ThreadKind.THREAD: "thread", ThreadKind.TIMER: "Timer", ThreadKind.LOW_LEVEL: "thread"}
 
@@ -78,9 +84,18 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"importing this module starts a {_WORDS[start.kind]}: it runs in every program that only imports it, may "
             f"wait for the import lock, and makes each later fork unsafe; start it in a function that the program calls"
         )
-        yield Finding(RULE.code, Span.of(start.event.site), message)
+        yield Finding(RULE.code, Span.of(start.event.site), message, fix=guard_thread(module, start))
 
 
 RULE = Rule(
-    "FRK306", "import-time-thread", triggers=(("thread", "Thread", "multiprocess", "billiard"), ("start",)), check=check
+    "FRK306",
+    "import-time-thread",
+    triggers=(
+        ("hread", "billiard"),
+        ("threading", "_thread", "Thread", "Timer", "billiard"),
+        (".start", "start_new_thread"),
+    ),
+    names=(words.THREAD, frozenset({"start", "start_new_thread", "start_new"})),
+    check=check,
+    possible=may_start_at_import,
 )

@@ -93,22 +93,27 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.model.values import ResourceKind
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each fork under a lock once."""
     for locked in module.forks.locks.locked_forks:
         match locked.fork.kind:
-            case EventKind.FORK:
+            case EventKind.FORK | EventKind.CALL:
                 what = "this fork"
             case EventKind.START:
                 what = "the fork of this process"
             case _:
                 what = "the fork of this Popen"
+        lock = locked.acquired.name
+        shared = locked.acquired.lock.kind is ResourceKind.PROCESS_LOCK
+        stuck = "while the parent waits for the child" if shared else "where nobody will release it"
         message = (
-            f"{what} happens while {locked.lock} is held (line {locked.acquired.site.lineno}), and the child waits "
-            f"for it (line {locked.wanted.lineno}), where nobody will release it; fork after {locked.lock} is released"
+            f"{what} happens while {lock} is held (line {locked.acquired.site.lineno}), and the child waits "
+            f"for it (line {locked.wanted.lineno}), {stuck}; fork after {lock} is released"
         )
         yield Finding(RULE.code, Span.of(locked.fork.site), message, locked.places)
 
@@ -117,8 +122,21 @@ RULE = Rule(
     "FRK307",
     "fork-holding-lock",
     triggers=(
-        ("fork", "Process", "multiprocess", "billiard", "preexec_fn"),
-        ("Lock", "Semaphore", "Condition", "lock", "thread", "multiprocess", "billiard"),
+        ("fork", "multiprocess", "billiard", "concurrent", "preexec_fn"),
+        (
+            "fork(",
+            ".fork",
+            "fork as",
+            "forkpty",
+            "multiprocessing",
+            "import multiprocess",
+            "from multiprocess",
+            "billiard",
+            "ProcessPoolExecutor",
+            "preexec_fn",
+        ),
+        ("Lock", "Semaphore", "Condition", "lock("),
     ),
+    names=(words.MULTIPROCESSING | words.FORK | {"preexec_fn"}, words.LOCK),
     check=check,
 )

@@ -90,6 +90,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -103,5 +104,24 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 
 RULE = Rule(
-    "FRK308", "fork-in-event-loop", triggers=(("async",), ("fork", "multiprocess", "billiard", "Process")), check=check
+    "FRK308",
+    "fork-in-event-loop",
+    triggers=(
+        ("fork", "multiprocess", "billiard", "concurrent"),
+        ("async def",),
+        (
+            "fork(",
+            ".fork",
+            "fork as",
+            "forkpty",
+            "multiprocessing",
+            "import multiprocess",
+            "from multiprocess",
+            "billiard",
+            "ProcessPoolExecutor",
+        ),
+        ("fork", "Process", "Pool", "Manager"),
+    ),
+    names=(words.MULTIPROCESSING | words.FORK,),
+    check=check,
 )

@@ -75,9 +75,15 @@ def flush_metrics(registry, interval):
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix has to mind that a daemon timer is cut off in the middle of its callback at exit,
-with no `finally` run, that the flag must be set before `start()` (RuntimeError after it), and that `Timer` takes no
-`daemon` argument.
+Both fixes are unsafe. A class whose callback arms its Timer last, which arms it first in one other method, and which
+does nothing else with it than cancel it, gets one daemon thread that loops on `Event.wait(interval)`, and sets the
+Event where it cancelled; the attribute then holds a Thread, and a cancel is not lost any more. Elsewhere the fix sets
+`daemon = True` in front of `start()` (after it that raises RuntimeError, and `Timer` takes no `daemon` argument). At
+exit a daemon is cut off in the middle of its callback, and no `finally` of it runs.
+
+There is no fix for a subclass of Timer and for a function that arms whatever callback it is given, as the flag would
+hold for their other uses too. A callback that arms first is never made a loop: it may overlap itself and survives its
+own exceptions, which a loop does not.
 
 ## When it is fine to ignore
 When the process is meant to run until it is killed.
@@ -99,6 +105,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.fixes.timer_loops import as_event_loop
+from flake8_forksafe.fixes.timers import as_daemon
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -113,12 +121,14 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"and a cancel() meanwhile is lost; loop on Event.wait(interval) in one thread, or set daemon = True first"
         )
         related = Related(rearming.span, "the callback that leads back to the Timer")
-        yield Finding(RULE.code, Span.of(rearming.alarm.call), message, (related,))
+        fix = as_event_loop(module, rearming) or as_daemon(module, rearming)
+        yield Finding(RULE.code, Span.of(rearming.alarm.call), message, (related,), fix)
 
 
 RULE = Rule(
     "FRK401",
     "self-rearming-timer",
-    triggers=(("thread", "Timer"), ("Timer", "threading")),
+    triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",)),
+    names=(frozenset({"Timer"}), frozenset({"start"})),
     check=check,
 )

@@ -10,8 +10,8 @@ an `ExitStack` or the like, and where another function of the module cancels the
 ## Why is this bad?
 1. `start()` makes a thread that sleeps for the interval and then runs the callback.
 2. The guarded code raises. The function is left, and the line with `cancel()` is never reached.
-3. The callback fires although the work is long over: it kills a process that may have ended (whose pid may belong to
-   another by then), closes a connection that somebody else uses now, or reports a timeout that was none.
+3. The callback fires although the work is long over: it kills a process that was to live on, closes a connection that
+   somebody else uses now, or reports a timeout that was none.
 4. The thread is no daemon, so the program does not exit before it has fired.
 
 ## Example
@@ -47,8 +47,9 @@ def capture(argv, timeout):
 ```
 
 ## Fix safety
-There is no automatic fix yet. A fix wraps what stands between `start()` and `cancel()` in `try` / `finally`; it has to
-mind names that are bound in between and used after, and returns that skip the cancel on purpose.
+The fix is safe. It puts what stands between `start()` and `cancel()` into `try` and the cancel into `finally`. There is
+none where a `return`, `break` or `continue` between the two skips the cancel, perhaps on purpose, and where start and
+cancel do not stand in one block.
 
 ## When it is fine to ignore
 When the callback does no harm at any time and the interval is so short that nobody minds a late exit.
@@ -69,6 +70,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.fixes.timers import cancel_in_finally
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -85,12 +87,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             Related(Span.of(skipped.start.site), "the timer is started here"),
             Related(skipped.raiser, "an exception here skips the cancel"),
         )
-        yield Finding(RULE.code, Span.of(skipped.cancel.site), message, related)
+        yield Finding(RULE.code, Span.of(skipped.cancel.site), message, related, cancel_in_finally(module, skipped))
 
 
 RULE = Rule(
     "FRK402",
     "timer-cancel-skipped-by-exception",
-    triggers=(("thread", "Timer"), ("Timer", "threading"), ("cancel",), ("start",)),
+    triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",), ("cancel",)),
+    names=(frozenset({"Timer"}), frozenset({"start"}), frozenset({"cancel"})),
     check=check,
 )

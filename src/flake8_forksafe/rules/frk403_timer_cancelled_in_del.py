@@ -109,6 +109,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Related, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -125,6 +126,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 RULE = Rule(
     "FRK403",
     "timer-cancelled-in-del",
-    triggers=(("__del__",), ("thread", "Timer", "multiprocess", "billiard")),
+    triggers=(("hread", "billiard"), ("__del__",), ("Thread", "Timer")),
+    names=(frozenset({"__del__"}), words.THREAD),
     check=check,
 )

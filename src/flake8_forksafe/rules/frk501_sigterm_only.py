@@ -55,8 +55,13 @@ class Server:
 ```
 
 ## Fix safety
-There is no automatic fix yet. How long the child may take to shut down is a decision: SIGKILL leaves lock files and
-half written files behind.
+Unsafe: a child that takes longer than the grace period (5 seconds unless set) is killed, and leaves its lock files and
+half written files behind. The wait behind the signal gets the limit, also where it is the wait of a second loop over
+the same children; where there is none, one is written right behind the signal, which from then on holds up its caller.
+
+There is no fix where a wait could do harm (in a signal handler, in a coroutine for a child that is not asyncio's, in
+`__del__`, where `os.waitpid()` collects the status), where `terminate` is handed on by reference, and where
+`communicate()` would lose what an earlier `readline()` has left in the buffer.
 
 ## When it is fine to ignore
 When the child is known to die of SIGTERM, as `sleep` and `cat` do, or when it must by no means be killed and waiting
@@ -78,8 +83,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.ending import make_sure
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -92,15 +99,18 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{name} gets SIGTERM and never SIGKILL: a child that handles or ignores SIGTERM runs on, and a wait "
                 f"for it never returns; wait with a timeout, then {module.method_of(event, 'kill()')} and wait again"
             )
-            yield Finding(RULE.code, span, message, (created,))
+            yield Finding(RULE.code, span, message, (created,), make_sure(module, event))
 
 
 RULE = Rule(
     "FRK501",
     "sigterm-only",
     triggers=(
-        ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
+        ("subprocess", "multiprocess", "billiard"),
+        ("Popen", "create_subprocess", "Process"),
+        ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
         ("terminate", "SIGTERM", "send_signal", "kill"),
     ),
+    names=(words.HANDLE, words.SIGNAL),
     check=check,
 )

@@ -49,8 +49,14 @@ def run_limited(argv):
 ```
 
 ## Fix safety
-There is no automatic fix yet. A `wait()` behind SIGKILL returns at once; behind SIGTERM or SIGINT it needs a timeout
-and an escalation. With a PIPE that grandchildren may hold, `wait()` is the safe form and `communicate()` is not.
+Safe behind SIGKILL: the `wait()` or `join()` that is written there returns at once. `wait()` looks at the child alone,
+so that grandchildren that hold a PIPE do not matter. Unsafe for asyncio, and in a coroutine.
+
+Unsafe behind SIGTERM and SIGINT, where the wait needs a limit and an escalation: a child that takes longer than the
+grace period (5 seconds unless set) is killed, and the caller is held up for as long.
+
+There is no fix in a signal handler, which may have interrupted the very `wait()` that it would then wait for, and where
+`os.waitpid()` collects the status.
 
 ## When it is fine to ignore
 When the process ends soon after, out of sight: init adopts the zombie then. Or when something else reaps every child of
@@ -71,8 +77,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.ending import reap
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -86,15 +94,18 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{module.name_of(event)} is signalled and never reaped: it stays a zombie while this process runs; "
                 f"call {module.method_of(event, wait)} after the signal"
             )
-            yield Finding(RULE.code, span, message, (created,))
+            yield Finding(RULE.code, span, message, (created,), reap(module, event))
 
 
 RULE = Rule(
     "FRK502",
     "never-reaped-after-signal",
     triggers=(
-        ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
+        ("subprocess", "multiprocess", "billiard"),
+        ("Popen", "create_subprocess", "Process"),
+        ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
         ("terminate", "send_signal", "kill"),
     ),
+    names=(words.HANDLE, words.SIGNAL),
     check=check,
 )

@@ -57,8 +57,12 @@ def record(command, stop):
 ```
 
 ## Fix safety
-There is no automatic fix yet. With `start_new_session` or `process_group` Ctrl-C no longer reaches the child, a new
-session has no `/dev/tty`, and a background group that reads the terminal is stopped.
+Unsafe: the shell gets a session of its own, and every signal for it becomes an `os.killpg()`. With `start_new_session`
+or `process_group` Ctrl-C no longer reaches the child, a new session has no `/dev/tty`, and a background group that
+reads the terminal is stopped. Where the shell may have been reaped before, an empty group is no error.
+
+There is no fix where one of the signals is handed on by reference, where the call that starts the shell is out of
+sight or leaves open whether there is a session, and in a module that asks for Windows, which has no `killpg`.
 
 ## When it is fine to ignore
 When the shell is known to run the command in its own place (`exec` in a variable), or when its commands end with it.
@@ -81,8 +85,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.sessions import signal_group
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -94,12 +100,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"this signal reaches only the shell of {module.name_of(event)} (line {created.span.line}): its "
                 "command runs on; start it without a shell, or with start_new_session=True, and use os.killpg()"
             )
-            yield Finding(RULE.code, span, message, (created,))
+            yield Finding(RULE.code, span, message, (created,), signal_group(module, handle))
 
 
 RULE = Rule(
     "FRK503",
     "signal-misses-grandchildren",
-    triggers=(("subprocess", "Popen"), ("terminate", "send_signal", "kill")),
+    triggers=(("subprocess",), ("Popen", "create_subprocess"), ("terminate", "send_signal", "kill"), ("shell", "-c")),
+    names=(words.POPEN, words.SIGNAL),
     check=check,
 )

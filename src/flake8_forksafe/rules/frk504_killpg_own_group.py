@@ -48,8 +48,11 @@ def run_limited(argv):
 ```
 
 ## Fix safety
-There is no automatic fix yet. With a session or group of its own the child no longer gets the Ctrl-C of the terminal:
-the parent has to pass it on.
+Unsafe: the child is started with `start_new_session=True`. It then no longer gets the Ctrl-C of the terminal, which
+the parent has to pass on, and has no `/dev/tty`.
+
+There is no fix for a multiprocessing worker, which has no such argument and has to call `os.setsid()` itself, and in
+a module that asks for Windows.
 
 ## When it is fine to ignore
 When the parent leads a group that holds nothing but itself and its children and is meant to go down with them.
@@ -70,6 +73,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.sessions import start_in_session
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 
@@ -86,7 +90,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 else "there is no group with its pid, and killpg() raises ProcessLookupError and signals nobody"
             )
             message = f"{start}: {effect}; start it with start_new_session=True or process_group=0"
-            yield Finding(RULE.code, span, message, (created,))
+            yield Finding(RULE.code, span, message, (created,), start_in_session(module, handle))
 
 
 RULE = Rule("FRK504", "killpg-own-group", triggers=(("killpg",),), check=check)

@@ -53,8 +53,8 @@ If it must be bounded whatever the command has started, do not read again: `kill
 what was read so far from `TimeoutExpired.output`.
 
 ## Fix safety
-There is no automatic fix yet. A session of its own keeps Ctrl-C from the command; a grandchild that called `setsid` is
-out of reach of `killpg` and still holds the pipe.
+Unsafe: the fix is that of FRK503, a session of its own and `os.killpg()` for every signal. A session of its own keeps
+Ctrl-C from the command; a grandchild that called `setsid` is out of reach of `killpg` and still holds the pipe.
 
 ## When it is fine to ignore
 When the command is known to end on its own soon after its shell.
@@ -73,8 +73,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.fixes.sessions import signal_group
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -86,17 +88,19 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"only the shell of {module.name_of(event)} was signalled: its command still holds the pipe (line "
                 f"{created.span.line}) open, and this lasts until that ends; use start_new_session=True and os.killpg()"
             )
-            yield Finding(RULE.code, span, message, (created,))
+            yield Finding(RULE.code, span, message, (created,), signal_group(module, handle))
 
 
 RULE = Rule(
     "FRK505",
     "communicate-after-kill-of-shell",
     triggers=(
-        ("subprocess", "Popen"),
-        ("PIPE", "Popen", "create_subprocess"),
+        ("subprocess",),
+        ("Popen", "create_subprocess"),
+        ("PIPE",),
         ("terminate", "send_signal", "kill"),
-        ("communicate", "read", "Popen"),
+        ("shell", "-c"),
     ),
+    names=(words.POPEN, words.SIGNAL, words.PIPE),
     check=check,
 )

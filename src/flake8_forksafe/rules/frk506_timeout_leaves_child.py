@@ -48,8 +48,14 @@ def convert(source, target):
 `subprocess.run(..., timeout=60)` does the same in one call.
 
 ## Fix safety
-There is no automatic fix yet. Behind the `kill()` a child with a PIPE is best reaped by `communicate()`, which also
-returns what it has written, but not if it was started through a shell: see FRK505.
+Unsafe: the child is ended. SIGTERM, a wait of at most the grace period (5 seconds unless set), SIGKILL and a wait are
+written into the handler, behind its log lines. Where that is for other exceptions too, or the child is made inside the
+`try`, they go into a `try` of their own around the bounded wait, which raises the timeout again. A shell also gets a
+session of its own, and the signals go to that. What is left in a PIPE is not read: `wait()` is bounded whatever the
+child's own children hold open.
+
+There is no fix in a signal handler, in a coroutine for a child that is not asyncio's, and where `os.waitpid()` collects
+the status.
 
 ## When it is fine to ignore
 When the child is meant to outlive the call, and the wait only finds out whether it failed at once.
@@ -70,25 +76,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.fixes.ending import end_after_timeout
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each handler that neither ends the child that timed out nor waits for it again."""
     for handle in module.handles:
-        for wait, handler in module.ending.abandoned(handle):
+        for abandoned in module.ending.abandoned(handle):
+            wait, handler = abandoned
             span, created = Span.of(handler), module.created(handle)
             message = (
                 f"the timeout of {module.name_of(wait)} (line {wait.site.lineno}) does not end the child, and nothing "
                 f"afterwards does: it runs on; call {module.method_of(wait, 'kill()')} and wait for it here"
             )
-            yield Finding(RULE.code, span, message, (Related(Span.of(wait.site), "the wait that times out"), created))
+            related = (Related(Span.of(wait.site), "the wait that times out"), created)
+            yield Finding(RULE.code, span, message, related, end_after_timeout(module, handle, abandoned))
 
 
 RULE = Rule(
     "FRK506",
     "timeout-leaves-child",
-    triggers=(("subprocess", "Popen"), ("wait", "communicate"), ("except",)),
+    triggers=(
+        ("subprocess",),
+        ("Popen", "create_subprocess"),
+        ("wait", "communicate"),
+        ("Timeout", "Exception", "except:"),
+    ),
+    names=(words.POPEN, frozenset({"wait", "communicate"})),
     check=check,
 )

@@ -46,7 +46,7 @@ def browse(url):
 ```
 
 ## Fix safety
-There is no automatic fix yet. Waiting makes the caller as slow as the child; a daemon needs `start_new_session=True`
+There is no automatic fix. Waiting makes the caller as slow as the child; a daemon needs `start_new_session=True`
 and its streams off the terminal instead.
 
 ## When it is fine to ignore
@@ -88,7 +88,10 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 RULE = Rule(
     "FRK507",
     "never-reaped",
-    triggers=(("subprocess", "Popen", "multiprocess", "billiard", "Process"),),
+    triggers=(
+        ("subprocess", "multiprocess", "billiard"),
+        ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
+    ),
     check=check,
     opt_in=True,
 )

@@ -57,8 +57,9 @@ def is_valid(path):
 ```
 
 ## Fix safety
-There is no automatic fix yet. Code that relied on the ignored SIGCHLD to get rid of its zombies has to wait for its
-children afterwards.
+Unsafe: SIG_IGN becomes SIG_DFL. Code that relied on the ignored SIGCHLD to get rid of its zombies has to wait for its
+children afterwards, so there is no fix in a module that forks. For `os.wait()` and `os.waitpid(-1, ...)` there is none
+either: which pids to wait for is not to be seen.
 
 ## When it is fine to ignore
 When the children whose return codes are read are started while SIGCHLD still has its default action.
@@ -77,8 +78,10 @@ When the children whose return codes are read are started while SIGCHLD still ha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flake8_forksafe.finding import Finding, Related, Span
+from flake8_forksafe.fixes.statuses import default_action
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.statuses import StatusRead
@@ -93,7 +96,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 "with SIGCHLD ignored the kernel throws every exit status away, and every return code reads 0; leave "
                 "SIGCHLD at SIG_DFL and wait for the children"
             )
-            yield _report(event, read, message)
+            yield replace(_report(event, read, message), fix=default_action(module, event))
     for event in module.statuses.waits_for_any():
         if read := module.statuses.stolen_by(event):
             message = (
@@ -112,6 +115,11 @@ def _report(event: Event, read: StatusRead, message: str) -> Finding:
 RULE = Rule(
     "FRK508",
     "sigchld-ignored",
-    triggers=(("SIGCHLD", "SIGCLD", "wait"), ("subprocess", "multiprocess", "billiard", "Popen", "Process")),
+    triggers=(
+        ("subprocess", "multiprocess", "billiard"),
+        ("SIGCHLD", "SIGCLD", "waitpid", "os.wait", ".wait3", ".wait4", "waitid", "from os import"),
+        ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+    ),
+    names=(frozenset({"SIGCHLD", "SIGCLD", "wait", "waitpid", "waitid", "wait3", "wait4"}),),
     check=check,
 )

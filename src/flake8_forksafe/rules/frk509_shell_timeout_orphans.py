@@ -53,8 +53,9 @@ def run_limited(command, seconds):
 ```
 
 ## Fix safety
-There is no automatic fix yet. A command with pipes, redirections or variables needs its shell; a literal one can be
-given `exec` in front, if it is a single simple command.
+There is no automatic fix: `run` never kills a group; only a `Popen` in a session of its own can have that done. A
+command with pipes, redirections or variables needs its shell; a literal one can be given `exec` in front, if it is a
+single simple command.
 
 ## When it is fine to ignore
 When the command is known to end soon after its shell, or may well run on.
@@ -91,5 +92,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 
 RULE = Rule(
-    "FRK509", "shell-timeout-orphans", triggers=(("subprocess",), ("shell", "**"), ("timeout", "**")), check=check
+    "FRK509",
+    "shell-timeout-orphans",
+    triggers=(("subprocess",), ("shell",), ("timeout",)),
+    names=(frozenset({"shell"}), frozenset({"timeout"})),
+    check=check,
 )

@@ -173,9 +173,6 @@ RAISES_SYSTEM_EXIT = frozenset(
 
 ENDS_PROCESS = frozenset({"os._exit", "sys.exit", "os.abort", "builtins.exit", "builtins.quit"})
 
-#: Calls that install a signal handler.
-SETS_HANDLER = frozenset({"signal.signal", "asyncio.AbstractEventLoop.add_signal_handler", "signal.pthread_sigmask"})
-
 #: Calls of the standard library that run code from elsewhere, which may do anything, such as handle SIGTERM.
 RUNS_FOREIGN_CODE = frozenset(
     {
@@ -188,8 +185,62 @@ RUNS_FOREIGN_CODE = frozenset(
         "runpy.run_path",
         "runpy.run_module",
         "unittest.main",
-        "asyncio.run",
     },
+)
+
+#: Method names that on an object out of sight, in a worker, mean a queue, pipe, event, lock, file or container.
+PLAIN_METHODS = (
+    LOGGING_METHODS
+    | CONTAINER_METHODS
+    | frozenset(
+        {
+            "put",
+            "put_nowait",
+            "get",
+            "get_nowait",
+            "send",
+            "send_bytes",
+            "recv",
+            "recv_bytes",
+            "poll",
+            "close",
+            "set",
+            "is_set",
+            "wait",
+            "clear",
+            "acquire",
+            "release",
+            "task_done",
+            "empty",
+            "full",
+            "qsize",
+            "write",
+            "writelines",
+            "flush",
+            "read",
+            "readline",
+            "readlines",
+            "seek",
+            "encode",
+            "decode",
+            "strip",
+            "rstrip",
+            "split",
+            "splitlines",
+            "startswith",
+            "endswith",
+            "replace",
+            "lower",
+            "upper",
+            "items",
+            "keys",
+            "values",
+            "copy",
+            "sort",
+            "sum",
+            "get_lock",
+        },
+    )
 )
 
 #: Calls by which a process gets a session or process group of its own.
@@ -200,7 +251,20 @@ FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork"})
 #: Modules whose functions are thin wrappers of system calls on descriptors, terminals, signals and limits.
 _SYSTEM_MODULES = frozenset({"os", "fcntl", "termios", "tty", "resource", "signal"})
 _NO_SYSTEM_CALLS = frozenset({"os.fork", "os.forkpty", "os.system", "os.popen", "os.walk", "os.fdopen", "os.makedirs"})
-_LOCK_FREE_BUILTINS = frozenset({f"builtins.{name}" for name in ("range", "int", "str", "len", "min", "max")})
+_LOCK_FREE = frozenset(
+    {
+        "builtins.range",
+        "builtins.int",
+        "builtins.str",
+        "builtins.len",
+        "builtins.min",
+        "builtins.max",
+        "struct.pack",
+        "sys.stdin.fileno",
+        "sys.stdout.fileno",
+        "sys.stderr.fileno",
+    },
+)
 
 
 def is_safe_between_fork_and_exec(name: str) -> bool:
@@ -211,4 +275,4 @@ def is_safe_between_fork_and_exec(name: str) -> bool:
     """
     if name in _NO_SYSTEM_CALLS or name.startswith(("os.spawn", "os.posix_spawn")):
         return False
-    return name.partition(".")[0] in _SYSTEM_MODULES or name in _LOCK_FREE_BUILTINS
+    return name.partition(".")[0] in _SYSTEM_MODULES or name in _LOCK_FREE

@@ -36,6 +36,9 @@ WITH_ARGUMENTS = {
     "os.chdir": Keyword("cwd={0}", (3, 0)),
 }
 
+#: Calls that can set the real id and the effective id apart; the keywords set them all.
+SEVERAL_IDS = frozenset({"os.setreuid", "os.setresuid", "os.setregid", "os.setresgid"})
+
 #: Programs that do the same to themselves and then become the command given to them.
 PROGRAMS = {
     "os.nice": "nice",

@@ -32,16 +32,31 @@ class Spawner(NamedTuple):
 
 
 _POPEN = (
-    "args bufsize executable stdin stdout stderr preexec_fn close_fds shell cwd env universal_newlines "
-    "startupinfo creationflags restore_signals start_new_session pass_fds"
-).split()
+    "args",
+    "bufsize",
+    "executable",
+    "stdin",
+    "stdout",
+    "stderr",
+    "preexec_fn",
+    "close_fds",
+    "shell",
+    "cwd",
+    "env",
+    "universal_newlines",
+    "startupinfo",
+    "creationflags",
+    "restore_signals",
+    "start_new_session",
+    "pass_fds",
+)
 
 SPAWNERS = {
-    "subprocess.Popen": Spawner(Family.POPEN, True, tuple(_POPEN)),
-    "subprocess.run": Spawner(Family.POPEN, False, tuple(_POPEN)),
-    "subprocess.call": Spawner(Family.POPEN, False, tuple(_POPEN)),
-    "subprocess.check_call": Spawner(Family.POPEN, False, tuple(_POPEN)),
-    "subprocess.check_output": Spawner(Family.POPEN, False, tuple(_POPEN)),
+    "subprocess.Popen": Spawner(Family.POPEN, True, _POPEN),
+    "subprocess.run": Spawner(Family.POPEN, False, _POPEN),
+    "subprocess.call": Spawner(Family.POPEN, False, _POPEN),
+    "subprocess.check_call": Spawner(Family.POPEN, False, _POPEN),
+    "subprocess.check_output": Spawner(Family.POPEN, False, _POPEN),
     "asyncio.create_subprocess_exec": Spawner(Family.ASYNCIO, True, ()),
     "asyncio.create_subprocess_shell": Spawner(Family.ASYNCIO, True, ("args", "stdin", "stdout", "stderr"), shell=True),
 }

@@ -1,0 +1,187 @@
+"""Which files a run is about."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flake8_forksafe import patterns
+
+_SUFFIXES = (".py", ".pyw")
+_NEVER = frozenset({"__pycache__", "node_modules"})
+#: One of these in a folder says that the folder is an environment: venv, conda, virtualenv before version 20.
+_ENVIRONMENT = ("pyvenv.cfg", "conda-meta", "bin/activate_this.py", "Scripts/activate_this.py")
+#: What git sets for its hooks (`git rev-parse --local-env-vars`) and would make it look at another repository.
+_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to check, as the user named it or as it was met; `size` in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(slots=True)
+class Found:
+    """What discovery has found.
+
+    Arguments:
+        targets: the files, in the order of the paths given and of their names.
+        problems: path and reason of each path that cannot be looked at.
+        notes: what a user who wonders about the result should know.
+    """
+
+    targets: list[Target] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
+    """Return the files that `paths` name, and of folders the Python files below them, each file once.
+
+    Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
+    taken whatever it is. `exclude`, anchored patterns, counts for both.
+    """
+    search = _Search(tuple(exclude))
+    for path in paths:
+        search.add(path)
+    return search.found
+
+
+def is_excluded(path: str, exclude: Sequence[str]) -> bool:
+    """Return whether `path` or a folder on the way to it from here is excluded; pre-commit names single files."""
+    if not exclude:
+        return False
+    here, absolute = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100 - `..` must go
+    if here.is_relative_to(absolute):
+        return False
+    below = [step for step in absolute.parents if step != here and step.is_relative_to(here)]
+    return any(patterns.matches(str(step), exclude) for step in (absolute, *below))
+
+
+class _Search:
+    def __init__(self, exclude: tuple[str, ...]) -> None:
+        self._exclude = exclude
+        self._seen: set[tuple[int, int]] = set()
+        self.found = Found()
+
+    def add(self, path: str) -> None:
+        """Add what `path`, given by the user, stands for."""
+        try:
+            status = os.stat(path)  # noqa: PTH116 - as text all the way
+        except (OSError, ValueError) as error:
+            self._problem(path, error)
+            return
+        if is_excluded(path, self._exclude):
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._walk("" if path in {".", "./"} else path.rstrip("/") or "/", self._ignored_around(path))
+        else:
+            self._take(path, status)
+
+    def _problem(self, path: str, error: OSError | ValueError) -> None:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.found.problems.append((path, reason))
+
+    def _take(self, path: str, status: os.stat_result) -> None:
+        identity = (status.st_dev, status.st_ino)
+        if identity not in self._seen:
+            self._seen.add(identity)
+            self.found.targets.append(Target(path, status.st_size))
+
+    def _walk(self, folder: str, ignored: frozenset[str]) -> None:
+        """Take the Python files below `folder`, where `ignored` are the absolute paths that git ignores."""
+        try:
+            with os.scandir(folder or ".") as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            self._problem(folder or ".", error)
+            return
+        for entry in entries:
+            path = os.path.join(folder, entry.name)  # noqa: PTH118 - once per file of the tree
+            if entry.name.startswith(".") or entry.name in _NEVER:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if not self._is_passed_over(path, ignored) and not _is_environment(path):
+                    is_repository = os.path.lexists(os.path.join(path, ".git"))  # noqa: PTH118 - once per folder
+                    self._walk(path, ignored | self._ignored_in(path, path) if is_repository else ignored)
+            elif entry.name.endswith(_SUFFIXES) and not self._is_passed_over(path, ignored):
+                self._take_met(path, entry)
+
+    def _take_met(self, path: str, entry: os.DirEntry[str]) -> None:
+        try:
+            status = entry.stat()
+        except OSError as error:  # a symbolic link that leads nowhere
+            if not entry.is_symlink():
+                self._problem(path, error)
+            return
+        if stat.S_ISREG(status.st_mode):
+            self._take(path, status)
+
+    def _is_passed_over(self, path: str, ignored: frozenset[str]) -> bool:
+        return (bool(ignored) and os.path.abspath(path) in ignored) or (  # noqa: PTH100 - once per file of the tree
+            bool(self._exclude) and patterns.matches(path, self._exclude)
+        )
+
+    def _ignored_around(self, folder: str) -> frozenset[str]:
+        """Return what git ignores below `folder`, if a git work tree holds it."""
+        absolute = Path(folder).absolute()
+        top = next((d for d in (absolute, *absolute.parents) if os.path.lexists(d / ".git")), None)
+        return self._ignored_in(str(top), folder) if top is not None else frozenset()
+
+    def _ignored_in(self, top: str, folder: str) -> frozenset[str]:
+        """Return the absolute paths below `folder` that git ignores in the work tree `top`.
+
+        A folder stands for all in it. A `folder` that is ignored itself was named by the user, so nothing in it is.
+        """
+        absolute = os.path.abspath(folder)  # noqa: PTH100 - `..` must go
+        inside = os.path.relpath(os.path.realpath(absolute), os.path.realpath(top))
+        if (
+            inside != "."
+            and self._git(top, folder, "check-ignore", "--quiet", "--no-index", "--", f"./{inside}") is not None
+        ):
+            return frozenset()
+        listing = (
+            "--literal-pathspecs",
+            "ls-files",
+            "-z",
+            "--others",
+            "--ignored",
+            "--exclude-standard",
+            "--directory",
+        )
+        names = (self._git(top, folder, *listing, "--", inside) or b"").split(b"\0")
+        prefix = "" if inside == "." else f"{inside}/"
+        relative = (os.fsdecode(name).rstrip("/") for name in names if name)
+        return frozenset(
+            os.path.join(absolute, name.removeprefix(prefix))  # noqa: PTH118 - once per ignored path
+            for name in relative
+            if name.startswith(prefix)
+        )
+
+    def _git(self, top: str, folder: str, *arguments: str) -> bytes | None:
+        """Return what git prints in the work tree `top`, None when it says no or fails (then there is a note)."""
+        command = ["git", "-C", top, *arguments]
+        environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
+        try:
+            done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        else:
+            if done.returncode in {0, 1}:
+                return done.stdout if done.returncode == 0 else None
+            reason = os.fsdecode(done.stderr).strip().partition("\n")[0]
+        note = f"git does not answer ({reason}), so .gitignore is not respected in {folder or '.'}"
+        if note not in self.found.notes:
+            self.found.notes.append(note)
+        return None
+
+
+def _is_environment(folder: str) -> bool:
+    return any(os.path.lexists(os.path.join(folder, name)) for name in _ENVIRONMENT)  # noqa: PTH118 - once per folder

@@ -1,0 +1,1 @@
+"""Turns fixes into changed source, through libcst. The only package that imports it."""

@@ -1,0 +1,43 @@
+"""Going over a syntax tree quickly: only what can be evaluated, bound or called, no operators and contexts."""
+
+from __future__ import annotations
+
+import ast
+
+#: Fields that never lead to an expression or statement.
+_DULL = frozenset(
+    {"ctx", "op", "ops", "kind", "type_comment", "id", "attr", "name", "names", "level", "module", "n", "s"}
+)
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """The telling fields of each node class, found when the class is first met."""
+
+    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
+        fields = self[cls] = tuple(name for name in cls._fields if name not in _DULL)
+        return fields
+
+
+_FIELDS = _Fields()
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right under `node`, in source order of the fields."""
+    found: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found.extend([item for item in value if isinstance(item, ast.AST)])
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def telling_fields(node: ast.AST) -> list[ast.AST | list[ast.AST]]:
+    """The values of the fields of `node` that hold nodes, blocks as lists."""
+    found: list[ast.AST | list[ast.AST]] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if value and (value.__class__ is list or isinstance(value, ast.AST)):
+            found.append(value)
+    return found

@@ -1,0 +1,95 @@
+"""What became of each file of a run, as plain data that every output format reads and that processes can exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from flake8_forksafe.fix import Safety
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flake8_forksafe.finding import Finding, Span
+    from flake8_forksafe.source import Source
+
+
+class Place(NamedTuple):
+    """A stretch of source as people and services count it: lines and columns from 1, in characters, the end exclusive.
+
+    `text` is the whole first line.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+class Related(NamedTuple):
+    """A second place that explains a finding."""
+
+    place: Place
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finding. `safety` and `title` describe its fix, if there is one."""
+
+    code: str
+    message: str
+    place: Place
+    related: tuple[Related, ...] = ()
+    safety: Safety | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file.
+
+    Arguments:
+        path: the file as the user named it.
+        left: the findings that the file holds at the end (with `--diff`, that it would hold).
+        fixed: the findings that were repaired (with `--diff`, that would be).
+        diff: what was changed or would be, as a unified diff in the file's own encoding.
+        data: the new content, where it goes to standard output.
+        problem: why the file could not be read, analysed or written; empty if it could.
+        problem_line: the line the problem is on, 0 for the file as a whole.
+        dropped: fixes that were taken back because their result was wrong: each a bug of this program.
+    """
+
+    path: str
+    left: tuple[Entry, ...] = ()
+    fixed: tuple[Entry, ...] = ()
+    diff: bytes = b""
+    data: bytes = b""
+    problem: str = ""
+    problem_line: int = 0
+    dropped: tuple[str, ...] = ()
+
+
+def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
+    """Return `findings`, made in `source`, with their columns in characters and the text of their lines."""
+    if not findings:
+        return ()
+    lines = source.text.split("\n")
+    return tuple(
+        Entry(
+            finding.code,
+            finding.message,
+            _place(finding.span, source, lines),
+            tuple(Related(_place(related.span, source, lines), related.message) for related in finding.related),
+            finding.fix.safety if finding.fix is not None else None,
+            finding.fix.title if finding.fix is not None else "",
+        )
+        for finding in findings
+    )
+
+
+def _place(span: Span, source: Source, lines: Sequence[str]) -> Place:
+    begin, end = source.columns(span)
+    text = lines[span.line - 1] if span.line <= len(lines) else ""
+    return Place(span.line, begin + 1, span.end_line, end + 1, text)

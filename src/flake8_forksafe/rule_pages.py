@@ -1,0 +1,42 @@
+"""The rules as the commands print them: `--explain` and `--list-rules`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from flake8_forksafe import analysis, codes, registry
+from flake8_forksafe.reporting.colour import Colour
+from flake8_forksafe.rule import RulePage
+
+
+def explain(code: str, *, colours: bool) -> Iterator[str]:
+    """Yield the page of the rule with this code, in capitals or not, or with this name.
+
+    Raises:
+        ValueError: there is no such rule; the message names the nearest one.
+    """
+    rules = registry.rules()
+    if code.upper() == analysis.TOO_DEEP:
+        yield Colour.PATH.paint(analysis.TOO_DEEP, colours=colours)
+        yield ""
+        yield codes.FRK000_PAGE
+        return
+    rule = rules.get(code.upper()) or next((rule for rule in rules.values() if rule.name == code), None)
+    if rule is None:
+        raise ValueError(f"no rule has the code {code!r}; {codes.nearest(code)}")
+    opt_in = " (opt-in: runs only when selected by its full code)" if rule.opt_in else ""
+    yield Colour.PATH.paint(f"{rule.code} {rule.name}", colours=colours) + opt_in
+    yield ""
+    for line in (registry.rule_module(rule).__doc__ or "").strip().splitlines():
+        yield re.sub(r"^## .*", lambda match: Colour.HEADING.paint(match[0], colours=colours), line)
+
+
+def listing(*, colours: bool) -> Iterator[str]:
+    """Yield a line for each rule: code, name and what it is about."""
+    rules = registry.rules().values()
+    width = max(len(rule.name) for rule in rules)
+    for rule in rules:
+        summary = RulePage.parse(registry.rule_module(rule).__doc__ or "").summary
+        opt_in = " (opt-in)" if rule.opt_in else ""
+        yield f"{Colour.PATH.paint(rule.code, colours=colours)}  {rule.name:<{width}}  {summary}{opt_in}"

@@ -1,0 +1,36 @@
+"""Identifiers that a module must spell before something can be made or done at all.
+
+Rules use them to say without what they certainly have nothing to report; see `Rule.names`.
+"""
+
+from __future__ import annotations
+
+from flake8_forksafe.stdlib.objects import CONSTRUCTORS
+
+
+def _constructors(*kinds: str) -> frozenset[str]:
+    return frozenset(name.rpartition(".")[2] for name, kind in CONSTRUCTORS.items() if kind in kinds)
+
+
+#: What makes a handle of `subprocess` or asyncio.
+POPEN = frozenset({"Popen", "create_subprocess_exec", "create_subprocess_shell"})
+#: What makes a multiprocessing handle.
+WORKER = frozenset({"Process", "BaseProcess", "ForkProcess", "SpawnProcess", "ForkServerProcess"})
+HANDLE = POPEN | WORKER
+#: What makes processes by a start method.
+MULTIPROCESSING = WORKER | _constructors("PROCESS_EXECUTOR", "POOL", "MANAGER")
+FORK = frozenset({"fork", "forkpty"})
+#: What starts a thread.
+THREAD = _constructors("THREAD", "TIMER", "EXECUTOR") | {
+    "start_new_thread",
+    "start_new",
+    "to_thread",
+    "run_in_executor",
+    "dummy",
+    "Pool",
+    "Process",
+}
+LOCK = _constructors("LOCK", "REENTRANT_LOCK", "PROCESS_LOCK")
+PIPE = frozenset({"PIPE"})
+SIGNAL = frozenset({"terminate", "kill", "send_signal", "killpg", "pidfd_send_signal"})
+WAIT = frozenset({"wait", "poll", "returncode", "communicate", "to_thread", "run_in_executor", "wait_for"})

@@ -1,0 +1,83 @@
+"""Several processes find what one finds, and a process that dies takes no file with it but its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flake8_forksafe import parallel
+from flake8_forksafe.codes import Selection
+from flake8_forksafe.discovery import Target, discover
+from flake8_forksafe.inspection import Inspection, Mode
+from flake8_forksafe.reporting.outcome import Outcome
+from flake8_forksafe.settings import Settings
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Text = Callable[[str], str]
+
+SETTINGS = Settings(target_version=(3, 11))
+
+
+@dataclass(frozen=True)
+class Deadly(Inspection):
+    """An inspection that some files kill."""
+
+    def file(self, path: str) -> Outcome:
+        if "deadly" in path:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().file(path)
+
+
+def test_two_processes_print_what_one_prints(project: Path, forksafe: Command, source: Text) -> None:
+    for number in range(40):
+        (project / f"copy{number:02}.py").write_text(source("hit" if number % 3 else "clean"), encoding="utf-8")
+    one, two = (forksafe("--output-format=json", "--jobs", jobs, ".") for jobs in ("1", "2"))
+    assert one.stdout.count("FRK104") == two.stdout.count("FRK104") > 20
+    assert (one.stdout, one.stderr) == (two.stdout, two.stderr)
+
+
+def test_two_processes_write_what_one_writes(project: Path, forksafe_fix: Command, source: Text) -> None:
+    for number in range(40):
+        (project / f"copy{number:02}.py").write_text(source("hit"), encoding="utf-8")
+    assert forksafe_fix("--jobs=2", ".").returncode == 0
+    assert {path.read_text(encoding="utf-8") for path in project.glob("copy*.py")} == {source("fixed")}
+
+
+def test_a_process_that_dies_costs_only_the_file_it_died_of(tmp_path: Path, source: Text) -> None:
+    names = [f"file{number}.py" for number in range(8)] + ["deadly1.py", "deadly2.py"]
+    for name in names:
+        (tmp_path / name).write_text(source("hit"), encoding="utf-8")
+    targets = [Target(str(tmp_path / name), 100) for name in names]
+    outcomes = {
+        Path(outcome.path).name: outcome
+        for outcome in parallel.inspect(Deadly(Mode.REPORT, SETTINGS, Selection()), targets, 2)
+    }
+    assert sorted(outcomes) == sorted(names)
+    for name, outcome in outcomes.items():
+        assert ("died" in outcome.problem) is ("deadly" in name)
+        assert [entry.code for entry in outcome.left] == ([] if "deadly" in name else ["FRK104"])
+
+
+def test_the_portions_hold_every_file_once(project: Path) -> None:
+    targets = [Target(f"{number}.py", number * 1000) for number in range(100)]
+    chunks = list(parallel._chunks(targets, 3))
+    assert [path for chunk in chunks for path in chunk] == [target.path for target in targets]
+    assert len(chunks) > 3
+    assert discover([str(project)], []).targets
+
+
+def test_workers_end_when_their_parent_is_killed(project: Path, source: Text) -> None:
+    for number in range(200):
+        (project / f"copy{number}.py").write_text(source("hit"), encoding="utf-8")
+    script = Path(sys.executable).parent / "forksafe-fix"
+    with subprocess.Popen([script, "--jobs=2", "."], cwd=project, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while not any(path.read_text(encoding="utf-8") == source("fixed") for path in project.glob("copy*.py")):
+            assert process.poll() is None
+        process.kill()
+        process.stdout.read()  # ends only when every process that inherited it has ended

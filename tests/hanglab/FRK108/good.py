@@ -1,0 +1,24 @@
+"""What nobody reads goes nowhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+READY = Path("ready")
+SERVER = 'import pathlib, time; print("log" * 100_000); pathlib.Path("ready").touch(); time.sleep(30)'
+
+
+def main() -> None:
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.DEVNULL)
+    while not READY.exists():
+        time.sleep(0.02)
+    print("main: the server is ready")
+    server.kill()
+    server.wait()
+    print("main: done")
+
+
+main()

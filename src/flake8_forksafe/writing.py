@@ -9,6 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from flake8_forksafe.signals import signals_held_back
+
 #: The end of the name of the temporary file next to the one that is written. Only a run that is ended by SIGKILL or a
 #: power failure leaves one behind; the name starts with a dot, so nothing takes it for source.
 SUFFIX = ".forksafe-tmp"
@@ -35,7 +37,8 @@ def replace(path: str, *, old: bytes, new: bytes) -> None:
             raise WriteError("not written: it is no regular file")
         if not os.access(target, os.W_OK):
             raise WriteError("not written: it is read-only")
-        _replace(target, before, old, new)
+        with signals_held_back():
+            _replace(target, before, old, new)
     except OSError as error:
         raise WriteError(f"not written: {error.strerror or error}") from error
 
@@ -51,7 +54,7 @@ def _replace(target: Path, before: os.stat_result, old: bytes, new: bytes) -> No
             os.fsync(file.fileno())
         _see_that_it_still_holds(target, before, old)
         temporary.replace(target)
-    except BaseException:  # KeyboardInterrupt too: nothing may stay behind
+    except BaseException:  # nothing may stay behind, whatever happens
         with suppress(OSError):
             temporary.unlink()
         raise

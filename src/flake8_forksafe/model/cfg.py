@@ -152,8 +152,8 @@ class GraphBuilder:
     """Builds the graph of one function.
 
     `never_returns` tells of a call whether control does not come back from it: `"exit"` when the process ends at
-    once, `"leave"` when it raises SystemExit, `"raise"` when it raises something else, `""` otherwise. `suppresses` tells of a
-    `with` item whether it swallows exceptions.
+    once, `"leave"` when it raises SystemExit, `"raise"` when it raises something else, `""` otherwise.
+    `suppresses` tells of a `with` item whether it swallows exceptions.
     """
 
     def __init__(self, never_returns: Callable[[ast.Call], str], suppresses: Callable[[ast.withitem], bool]) -> None:

@@ -67,7 +67,7 @@ class Spawn:
         through: for `run` and its kin, the call of a function of the module that gives what the call itself passes on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what is known of one call, from the one place that gathers it
         self,
         evaluator: Evaluator,
         flow: Flow,

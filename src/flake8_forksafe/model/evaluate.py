@@ -432,8 +432,8 @@ class Evaluator:
         if default is not None:
             values |= self.eval(default, function.parent or function, None, ())
         for invocation in self.invocations(function):
-            for given in self.given_in_the_end(invocation.call, function):
-                for argument in given.get(name):
+            for way in self.given_in_the_end(invocation.call, function):
+                for argument in way.get(name):
                     at = self._step_of(argument.function, invocation.call)
                     values |= {
                         v

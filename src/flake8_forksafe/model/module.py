@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -94,6 +94,13 @@ class ModuleModel:
                 if name in SPAWNERS and not SPAWNERS[name].returns_handle:
                     found.append(self.children.of_call(event.call, name, event.function))
         return found
+
+    def as_called(self, spawn: Spawn, wrong: Callable[[Spawn], bool]) -> Iterator[Spawn]:
+        """`spawn` if it is `wrong` as written, else what is wrong as functions of the module call for it."""
+        if wrong(spawn):
+            yield spawn
+        else:
+            yield from filter(wrong, self.children.through_callers(spawn))
 
     # -- paths -----------------------------------------------------------------------------------------------------
 

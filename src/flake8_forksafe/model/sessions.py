@@ -66,14 +66,19 @@ class Sessions:
     def orphaning_calls(self) -> Iterator[Spawn]:
         """The `run`-like calls that at their timeout kill a shell and nothing else."""
         for spawn in self._model.spawns:
-            asked = any(isinstance(v, Constant) and v.value for v in spawn.values("shell"))
-            if spawn.handle is None and spawn.call is not None and asked and self.uses_shell(spawn):
-                timeouts = spawn.values("timeout")
-                steps = self._model.evaluator.locate(spawn.function, spawn.call)
-                if timeouts - {Constant(None)} and any(
-                    self._model.ending.can_happen(step, spawn.function) for step in steps
-                ):
-                    yield spawn
+            if spawn.handle is None and spawn.call is not None and self._can_happen(spawn.call):
+                yield from self._model.as_called(spawn, self._orphans)
+
+    def _orphans(self, spawn: Spawn) -> bool:
+        """Whether a call has a shell and a time limit, and can happen where it is made from."""
+        asked = any(isinstance(v, Constant) and v.value for v in spawn.values("shell"))
+        limited = asked and self.uses_shell(spawn) and spawn.values("timeout") - {Constant(None)}
+        return bool(limited) and (spawn.through is None or self._can_happen(spawn.through))
+
+    def _can_happen(self, call: ast.Call) -> bool:
+        function = self._model.scopes.home[call]
+        steps = self._model.evaluator.locate(function, call)
+        return any(self._model.ending.can_happen(step, function) for step in steps)
 
     # -- groups ----------------------------------------------------------------------------------------------------
 

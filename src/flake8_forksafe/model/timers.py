@@ -140,7 +140,7 @@ class Timers:
         if run is not None:
             return Alarm(resource, call, home, arguments, (Callback(run),))
         name = "function" if resource.kind is ResourceKind.TIMER else "target"
-        callbacks = []
+        callbacks: list[Callback] = []
         for context, given in ways:
             via = tuple((self._model.scopes.home[outer], outer) for outer in context)
             found = (c for argument in given.get(name) for c in self._callbacks(argument, _DEPTH))

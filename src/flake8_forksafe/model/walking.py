@@ -33,9 +33,9 @@ def children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-def telling_fields(node: ast.AST) -> list[ast.AST | list[ast.AST]]:
-    """The values of the fields of `node` that hold nodes, blocks as lists."""
-    found: list[ast.AST | list[ast.AST]] = []
+def telling_fields(node: ast.AST) -> list[ast.AST | list[object]]:
+    """The values of the fields of `node` that hold nodes, or lists, which hold names and None as well."""
+    found: list[ast.AST | list[object]] = []
     for name in _FIELDS[type(node)]:
         value = getattr(node, name, None)
         if value and (value.__class__ is list or isinstance(value, ast.AST)):

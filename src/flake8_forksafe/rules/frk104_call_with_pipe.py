@@ -73,6 +73,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.streams import to_devnull
 from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.children import Spawn
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import STREAMS
@@ -80,18 +81,23 @@ from flake8_forksafe.stdlib.subprocess import STREAMS
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each call once, whatever the number of its pipes."""
-    for spawn in module.spawns:
-        if spawn.call is None or spawn.name not in {"subprocess.call", "subprocess.check_call"}:
+    for made in module.spawns:
+        if made.call is None or made.name not in {"subprocess.call", "subprocess.check_call"}:
             continue
-        pipes = [name for name in STREAMS if spawn.pipe(name) is not None]
-        if pipes:
+        for spawn in module.as_called(made, lambda s: bool(_pipes(s))):
+            pipes = _pipes(spawn)
             function = spawn.name.rpartition(".")[2]
             fate = "close it" if pipes == ["stdin"] else "read it"
             message = (
                 f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks on it; "
                 f"use DEVNULL, or run() if the output is wanted"
             )
-            yield Finding(RULE.code, Span.of(spawn.call), message, fix=to_devnull(module, spawn, pipes))
+            fix = to_devnull(module, spawn, pipes) if spawn.through is None else None
+            yield Finding(RULE.code, Span.of(spawn.through or made.call), message, fix=fix)
+
+
+def _pipes(spawn: Spawn) -> list[str]:
+    return [name for name in STREAMS if spawn.pipe(name) is not None]
 
 
 RULE = Rule(

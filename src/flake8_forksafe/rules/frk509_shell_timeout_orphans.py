@@ -88,7 +88,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"at the timeout {function}() kills only the shell, and its command runs on; pass a list without "
             "shell=True, or use Popen with start_new_session=True and os.killpg()"
         )
-        yield Finding(RULE.code, Span.of(spawn.call), message)
+        yield Finding(RULE.code, Span.of(spawn.through or spawn.call), message)
 
 
 RULE = Rule(

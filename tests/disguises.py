@@ -5,10 +5,12 @@ the program has nothing of the kind:
 
 - `aliased_imports`: every import binds another name (`import subprocess as other_subprocess`, `from os import fork as
   other_fork`), and every use follows.
-- `attributes`: what a constructor makes is kept in an attribute. A local becomes `self.<name>`, the function that has it
-  a method of a class of its own; a global becomes an attribute of a class.
+- `late_imports`: every function imports what it uses itself.
+- `attributes`: what a constructor makes is kept in an attribute. A local becomes `self.<name>`, the function that has
+  it a method of a class of its own; a global becomes an attribute of a class.
 - `wrappers`: every constructor is called through a function of the module, `def make(*args, **kwargs)`.
 - `factories`: the same with the arguments written down in that function; it takes only the locals that they need.
+- `rebound_names`: every constructor is called by a name that an assignment gives it, `make = subprocess.Popen`.
 
 Every node keeps the line number it had, and what is new has the line of what it replaces, so that `reported` can say
 which lines of the original program a report on the disguised one means.
@@ -20,7 +22,7 @@ import ast
 import builtins
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flake8_forksafe import analysis
 from flake8_forksafe.rule import Rule
@@ -29,6 +31,7 @@ from flake8_forksafe.stdlib.names import canonical
 from flake8_forksafe.stdlib.objects import CONSTRUCTORS
 from flake8_forksafe.stdlib.subprocess import SPAWNERS
 
+_Placed = ast.expr | ast.stmt | ast.excepthandler | ast.keyword | ast.arg | ast.alias
 Disguise = Callable[[ast.Module], ast.Module | None]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _COROUTINES = frozenset({"asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"})
@@ -42,10 +45,13 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 def reported(
-    disguised: ast.Module, *, filename: str, settings: Settings, rules: list[Rule]
+    disguised: ast.Module, *, filename: str, settings: Settings, rules: list[Rule], shebang: bool = False
 ) -> Counter[tuple[int, str]]:
-    """Analyse the text of a disguised program and count the reports by line of the original program and code."""
-    text = ast.unparse(disguised)
+    """Analyse the text of a disguised program and count the reports by line of the original program and code.
+
+    The tree of a script says nothing of its first line: `shebang` adds one.
+    """
+    text = "#!/usr/bin/env python3\n" * shebang + ast.unparse(disguised)
     lines = dict(_original_lines(disguised, ast.parse(text)))
     findings = analysis.check_source(text.encode(), filename=filename, settings=settings, rules=rules)
     return Counter((lines[finding.span.line, finding.span.column], finding.code) for finding in findings)
@@ -57,7 +63,7 @@ def _original_lines(original: ast.AST, parsed: ast.AST) -> Iterator[tuple[tuple[
     if not isinstance(original, ast.JoinedStr):
         for one, other in zip(ast.iter_child_nodes(original), ast.iter_child_nodes(parsed), strict=True):
             yield from _original_lines(one, other)
-    if hasattr(parsed, "lineno") and hasattr(original, "lineno"):
+    if isinstance(original, _Placed) and isinstance(parsed, _Placed):
         yield (parsed.lineno, parsed.col_offset), original.lineno
 
 
@@ -68,10 +74,15 @@ def aliased_imports(tree: ast.Module) -> ast.Module | None:
     """Let every import bind another name."""
     taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     taken |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    taken |= {node.name for node in ast.walk(tree) if isinstance(node, (*FunctionNode.__args__, ast.ClassDef))}
+    taken |= _defined(ast.walk(tree))
     aliasing = _Aliasing(taken, _dotted_imports(tree))
-    disguised = aliasing.visit(copy.deepcopy(tree))
+    disguised = copy.deepcopy(tree)
+    aliasing.visit(disguised)
     return disguised if aliasing.renamed else None
+
+
+def _defined(nodes: Iterable[ast.AST]) -> set[str]:
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
 
 
 def _dotted_imports(tree: ast.Module) -> dict[str, str]:
@@ -118,6 +129,39 @@ class _Aliasing(ast.NodeTransformer):
         return ast.copy_location(ast.Name(self.renamed.get(node.id, node.id), node.ctx), node)
 
 
+# -- late imports ------------------------------------------------------------------------------------------------------
+
+
+def late_imports(tree: ast.Module) -> ast.Module | None:
+    """Let every function import what it uses; the module still imports what it uses outside of functions."""
+    disguised = copy.deepcopy(tree)
+    bodies = [disguised.body, *(s.body for s in disguised.body if isinstance(s, ast.ClassDef))]
+    functions = [s for body in bodies for s in body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(node) for function in functions for statement in function.body for node in ast.walk(statement)}
+    outside = {node.id for node in ast.walk(disguised) if isinstance(node, ast.Name) and id(node) not in inside}
+    changed = False
+    imports = [s for s in disguised.body if isinstance(s, ast.Import | ast.ImportFrom) and not _is_fixed(s)]
+    for statement in imports:
+        bound = {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+        users = [f for f in functions if any(bound & _names(s) for s in f.body)]
+        for function in users:
+            function.body.insert(int(ast.get_docstring(function) is not None), copy.deepcopy(statement))
+            changed = True
+        if users and not bound & outside:
+            disguised.body.remove(statement)
+    return disguised if changed else None
+
+
+def _is_fixed(statement: ast.Import | ast.ImportFrom) -> bool:
+    """Whether an import can stand at the top of a module only."""
+    future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+    return future or any(alias.name == "*" for alias in statement.names)
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
 # -- what is made where ------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +170,7 @@ class _Names:
 
     def __init__(self, tree: ast.Module) -> None:
         self.imported: dict[str, str] = {}
+        self.classes: set[str] = set()
         for node in ast.walk(tree):
             match node:
                 case ast.Import(names=names):
@@ -140,6 +185,7 @@ class _Names:
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and node.bases and (base := self.resolve(node.bases[0])) in _MAKES:
                 self.imported[node.name] = base
+                self.classes.add(node.name)
 
     def resolve(self, node: ast.expr) -> str:
         match node:
@@ -191,15 +237,16 @@ def attributes(tree: ast.Module) -> ast.Module | None:
     disguised.body = body
     if not moved and not changed:
         return None
-    return ast.fix_missing_locations(_Moving(moved, disguised).visit(disguised))
+    _Moving(moved, disguised).visit(disguised)
+    return ast.fix_missing_locations(disguised)
 
 
 def _kept_locals(function: FunctionNode, names: _Names) -> set[str]:
     """The locals of `function` to which something made is assigned, and nothing else than assignments bind."""
-    inner = {n for node in ast.walk(function) if isinstance(node, _SCOPES) and node is not function for n in [node]}
-    foreign = {arg.arg for node in ast.walk(function) if isinstance(node, ast.arg) for arg in [node]}
-    for scope in inner:
-        foreign |= {n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    foreign = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    for scope in ast.walk(function):
+        if isinstance(scope, _SCOPES) and scope is not function:
+            foreign.update(_stored(scope))
     made: set[str] = set()
     assigned: Counter[str] = Counter()
     stored: Counter[str] = Counter()
@@ -215,7 +262,7 @@ def _kept_locals(function: FunctionNode, names: _Names) -> set[str]:
                 pass
         match node:
             case ast.Assign(targets=targets, value=value):
-                bound = [n.id for target in targets for n in ast.walk(target) if _is_store(n)]
+                bound = [bound_name for target in targets for bound_name in _stored(target)]
                 assigned.update(bound)
                 if any(map(names.made, _sources(value))):
                     made |= set(bound)
@@ -230,8 +277,9 @@ def _kept_locals(function: FunctionNode, names: _Names) -> set[str]:
     return {name for name in made - foreign if assigned[name] == stored[name]}
 
 
-def _is_store(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def _stored(tree: ast.AST) -> list[str]:
+    """The names that are bound by assignment anywhere in `tree`."""
+    return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _sources(value: ast.expr) -> list[ast.expr]:
@@ -334,21 +382,22 @@ def factories(tree: ast.Module) -> ast.Module | None:
     return _through_functions(tree, _factory)
 
 
+def rebound_names(tree: ast.Module) -> ast.Module | None:
+    """Call every constructor by a name that an assignment gives it."""
+    return _through_functions(tree, None)
+
+
 Parts = tuple[ast.arguments, ast.Call, ast.Call]
+Split = Callable[[ast.Call, str, set[str]], Parts | None]
 
 
-def _through_functions(tree: ast.Module, parts: Callable[[ast.Call, str, set[str]], Parts | None]) -> ast.Module | None:
+def _through_functions(tree: ast.Module, parts: Split | None) -> ast.Module | None:
     disguised = copy.deepcopy(tree)
     names = _Names(disguised)
     imported = _imported_at_top(disguised)
-    top = set(imported) | {n.name for n in disguised.body if isinstance(n, (*FunctionNode.__args__, ast.ClassDef))}
+    top = imported | _defined(disguised.body)
     top |= {
-        n.id
-        for s in disguised.body
-        if isinstance(s, ast.Assign)
-        for t in s.targets
-        for n in ast.walk(t)
-        if _is_store(n)
+        name for s in disguised.body if isinstance(s, ast.Assign) for target in s.targets for name in _stored(target)
     }
     replacing = _Replacing(names, top, parts)
     disguised.body = [replacing.visit(statement) for statement in disguised.body]
@@ -377,7 +426,7 @@ def _imported_at_top(tree: ast.Module) -> set[str]:
 
 
 class _Replacing(ast.NodeTransformer):
-    def __init__(self, names: _Names, top: set[str], parts: Callable[[ast.Call, str, set[str]], Parts | None]) -> None:
+    def __init__(self, names: _Names, top: set[str], parts: Split | None) -> None:
         self.names = names
         self.top = top
         self.parts = parts
@@ -387,9 +436,13 @@ class _Replacing(ast.NodeTransformer):
         self.generic_visit(node)
         made = self.names.made(node)
         head = next(n.id for n in ast.walk(node.func) if isinstance(n, ast.Name)) if made else ""
-        if not made or head not in self.top:
+        if not made or head not in self.top or (self.parts is None and head in self.names.classes):
             return node
         name = f"make_{len(self.functions) + 1}"
+        if self.parts is None:
+            other = ast.Assign([ast.Name(name, ast.Store())], copy.deepcopy(node.func))
+            self.functions.append(ast.copy_location(other, node))
+            return ast.copy_location(ast.Call(ast.Name(name, ast.Load()), node.args, node.keywords), node)
         parts = self.parts(node, name, self.top)
         if parts is None:
             return node
@@ -421,7 +474,7 @@ def _wrapper(call: ast.Call, name: str, _top: set[str]) -> Parts | None:
 def _factory(call: ast.Call, name: str, top: set[str]) -> Parts | None:
     if any(isinstance(n, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr) for n in ast.walk(call)):
         return None
-    inside = {n.id for n in ast.walk(call) if _is_store(n)} | {n.arg for n in ast.walk(call) if isinstance(n, ast.arg)}
+    inside = set(_stored(call)) | {n.arg for n in ast.walk(call) if isinstance(n, ast.arg)}
     if inside:
         return None  # a comprehension or lambda has names of its own
     given = [n.id for n in ast.walk(call) if isinstance(n, ast.Name) and n.id not in top]

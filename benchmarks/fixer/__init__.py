@@ -1,1 +1,1 @@
-"""What `forksafe-fix` does to real packages: what it repairs, that it repairs once, and that test suites stay as they were."""
+"""What `forksafe-fix` does to real packages, and that their test suites stay as they were."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import re
 import warnings
 from collections.abc import Collection, Iterator
 
@@ -15,6 +16,7 @@ from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import Source, SourceError
 
+_WORD = re.compile(r"\w+")
 #: The code of the one line about a file that cannot be analysed; it belongs to no rule.
 TOO_DEEP = "FRK000"
 
@@ -47,16 +49,20 @@ def check_tree(
         settings: the options of the run.
         rules: the enabled rules.
     """
-    search = WordSearch(data, last_names(settings.thread_starters | settings.process_factories))
-    passing = [rule for rule in rules if search.passes(rule.triggers) and rule.possible(tree)]
+    factories = settings.thread_starters | settings.process_factories
+    search = WordSearch(data, last_names(factories))
+    passing = [rule for rule in rules if search.passes(rule.triggers)]
+    if passing and not factories:
+        passing = _spelled(passing, set(_WORD.findall(data.decode("utf-8", errors="surrogatepass"))))
+    passing = [rule for rule in passing if rule.possible(tree)]
     if not passing:
         return []
     collecting = gc.isenabled()
     gc.disable()  # the model is many small objects that all live until it is done with
     try:
         scopes = ScopeTable(tree)
-        if not (settings.thread_starters or settings.process_factories):
-            passing = [rule for rule in passing if not any(map(scopes.spelled.isdisjoint, rule.names))]
+        if not factories:
+            passing = _spelled(passing, scopes.spelled)
             if not passing:
                 return []
         model = ModuleModel(tree, scopes, settings, filename, shebang=data.startswith(b"#!"))
@@ -68,6 +74,11 @@ def check_tree(
         if collecting:
             gc.enable()
     return [by_place[place] for place in sorted(by_place)]
+
+
+def _spelled(rules: Collection[Rule], words: set[str]) -> list[Rule]:
+    """Those of `rules` whose identifiers are among `words`: first all of the text, then those of the code alone."""
+    return [rule for rule in rules if not any(map(words.isdisjoint, rule.names))]
 
 
 def _findings(model: ModuleModel, rules: Collection[Rule]) -> Iterator[Finding]:

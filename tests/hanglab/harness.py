@@ -229,10 +229,17 @@ class Process(NamedTuple):
 
     def carries(self, mark: str) -> bool:
         """Whether `mark` stands in its environment."""
+        environment = self._environment()
+        if not environment and self.program:
+            time.sleep(INTERVAL / 4)  # in the middle of `exec` it is empty for a moment
+            environment = self._environment()
+        return mark.encode() in environment.split(b"\0")
+
+    def _environment(self) -> bytes:
         try:
-            return mark.encode() in Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0")
+            return Path(f"/proc/{self.pid}/environ").read_bytes()
         except OSError:
-            return False
+            return b""
 
     def descriptors(self) -> Iterator[tuple[int, str]]:
         """Its open descriptors besides the standard streams, and what they are."""

@@ -102,8 +102,11 @@ class Spawn:
         return found
 
     def _facts_of_call(self) -> Facts:
-        condition = self._evaluator.scopes.conditions.get(self.call) if self.call is not None else None
-        return self._flow.facts_under(condition, self.function)
+        scopes = self._evaluator.scopes
+        facts = self._flow.facts_under(scopes.conditions.get(self.call), self.function) if self.call else NO_FACTS
+        for outer in (self.through,) if self.through is not None else self.handle.context if self.handle else ():
+            facts |= self._flow.facts_under(scopes.conditions.get(outer), scopes.home[outer])
+        return facts
 
     def pipe(self, name: str) -> StreamSetting | None:
         """The setting by which `name` is, or may be, a PIPE; None if nothing in sight makes it one."""

@@ -53,6 +53,7 @@ class Context:
         self._made: dict[Node, Assumption] = {}
         self._children: dict[Node, frozenset[ast.AST]] = {}
         self._in_child: dict[Function, bool] = {}
+        self._called: dict[Function, bool] = {}
 
     # -- what is known at a step ------------------------------------------------------------------------------------
 
@@ -109,9 +110,20 @@ class Context:
             condition = condition.outer
         return frozenset(known)
 
+    def may_be_called(self, function: Function) -> bool:
+        """Whether a function that the module itself calls is called at a place that the target platform can reach."""
+        known = self._called.get(function)
+        if known is None:
+            self._called[function] = True  # of functions that call each other, some other one is called
+            flow = self._model.flow
+            calls = flow.callers.get(function, ())
+            known = not calls or bool(flow.references.get(function)) or any(map(self.can_happen, calls))
+            self._called[function] = known
+        return known
+
     def can_happen(self, event: Event) -> bool:
         """Whether the target platform and Python version let the event's step be reached at all."""
-        if event.step not in self.assumptions(event.function):
+        if event.step not in self.assumptions(event.function) or not self.may_be_called(event.function):
             return False
         function: Function | None = event.function
         while function is not None:

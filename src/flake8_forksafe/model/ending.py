@@ -118,7 +118,7 @@ class Ending:
             known = self._taken[function] = frozenset(
                 _onward({entry}, lambda node: node.kind is NodeKind.ASSUME and not feasible(node)),
             )
-        return step in known and self._is_defined(function)
+        return step in known and self._is_defined(function) and self._model.context.may_be_called(function)
 
     def _is_defined(self, function: Function) -> bool:
         """Whether the `def` of `function` stands under no test that the target platform decides against it."""

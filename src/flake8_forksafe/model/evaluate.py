@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -156,6 +156,7 @@ class Evaluator:
         self._values: dict[tuple[ast.AST, Node | None, Context], Values] = {}
         self._attributes: dict[tuple[Class, str], Values] = {}
         self._graphs: dict[Function, Graph] = {}
+        self._items: dict[Function, dict[ast.AST, list[Node]]] = {}
         self._located: dict[Function, dict[ast.AST, list[Node]]] = {}
         self._owners: dict[Node, Function] = {}
         self._reaching: dict[tuple[Function, str], dict[Node, frozenset[Binding | None]]] = {}
@@ -189,19 +190,30 @@ class Evaluator:
 
     def locate(self, function: Function, node: ast.AST) -> list[Node]:
         """The graph nodes that evaluate `node`: one, or one per copy of the `finally` it stands in."""
+        steps = self._steps_of_items(function).get(node)
+        if steps is not None:
+            return steps
         located = self._located.get(function)
         if located is None:
             located = self._located[function] = {}
             for step in self.graph(function).nodes:
-                if step.item is not None and step.kind is not NodeKind.ASSUME:
-                    located.setdefault(step.item, []).append(step)
                 for part in step.parts:
                     if isinstance(part, ast.expr):
                         located.setdefault(part, []).append(step)
         return located.get(node, [])
 
+    def _steps_of_items(self, function: Function) -> dict[ast.AST, list[Node]]:
+        """The graph nodes by the statement, test or header they stand for; most questions are answered by it."""
+        items = self._items.get(function)
+        if items is None:
+            items = self._items[function] = {}
+            for step in self.graph(function).nodes:
+                if step.item is not None and step.kind is not NodeKind.ASSUME:
+                    items.setdefault(step.item, []).append(step)
+        return items
+
     def never_returns(self, call: ast.Call, function: Function) -> str:
-        """`"exit"` if the call ends the process, `"leave"` if it raises SystemExit, `"raise"` if it never returns, else empty."""
+        """`"exit"` if the call ends the process, `"leave"` if it raises SystemExit, `"raise"` if it never returns."""
         if not isinstance(call.func, ast.Name | ast.Attribute):
             return ""
         for value in self._callee_without_flow(call.func, function):
@@ -288,9 +300,7 @@ class Evaluator:
         comprehension = self.scopes.comprehension_names.get(node)
         if comprehension is not None:
             assert comprehension.value is not None
-            return self.project(
-                self.iterate(comprehension.value, function, at, context), comprehension.path, function, context
-            )
+            return self.project(self.iterate(comprehension.value, function, at, context), comprehension.path)
         enclosing = self.scopes.class_bodies.get(node)
         if enclosing is not None and node.id in enclosing.names:
             return frozenset(v for b in enclosing.names[node.id] for v in self.binding_values(b, ())) or _UNKNOWN
@@ -383,17 +393,15 @@ class Evaluator:
             case BindingKind.ASSIGN:
                 assert binding.value is not None
                 at = self._step_of(function, binding.statement)
-                return self.project(self.eval(binding.value, function, at, context), binding.path, function, context)
+                return self.project(self.eval(binding.value, function, at, context), binding.path)
             case BindingKind.ITERATE:
                 assert binding.value is not None
                 at = self._step_of(function, binding.statement)
-                return self.project(
-                    self.iterate(binding.value, function, at, context, binding.path), (), function, context
-                )
+                return self.iterate(binding.value, function, at, context, binding.path)
             case BindingKind.ENTER:
                 assert binding.value is not None
                 at = self._step_of(function, binding.statement)
-                return self.project(self.entered(binding.value, function, at, context), binding.path, function, context)
+                return self.project(self.entered(binding.value, function, at, context), binding.path)
             case _:
                 return _UNKNOWN
 
@@ -471,7 +479,7 @@ class Evaluator:
             case ast.Subscript(value=base):
                 return self.annotated_family(base, function)
             case ast.Name() | ast.Attribute():
-                for value in self.eval(annotation, self.scopes.module, None, ()):
+                for value in self.eval(annotation, function, None, ()):
                     if isinstance(value, External) and value.name in HANDLE_TYPES:
                         return HANDLE_TYPES[value.name]
                     if isinstance(value, External) and value.name in mp.NAMED_PROCESSES:
@@ -503,9 +511,7 @@ class Evaluator:
         finally:
             self._depth -= 1
             self._busy.discard(key)
-        if self._depth == 0 or not self._busy:
-            self._values[key] = values
-        elif values:
+        if values or self._depth == 0 or not self._busy:
             self._values[key] = values
         return values
 
@@ -568,7 +574,7 @@ class Evaluator:
         bases = self.eval(value, function, at, context)
         match index:
             case ast.Constant(value=int(position)) if not isinstance(position, bool):
-                return self.project(bases, (position,), function, context)
+                return self.project(bases, (position,))
             case ast.Constant(value=str(key)):
                 found: set[Value] = set()
                 for base in bases:
@@ -750,7 +756,7 @@ class Evaluator:
 
     # -- collections -----------------------------------------------------------------------------------------------
 
-    def project(self, values: Values, path: tuple[int, ...], function: Function, context: Context) -> Values:
+    def project(self, values: Values, path: tuple[int, ...]) -> Values:
         """Follow `path` into nested tuples."""
         for index in path:
             found: set[Value] = set()
@@ -873,9 +879,9 @@ class Evaluator:
         """What a loop over `node` gives, with `items`, `enumerate` and `zip` looked through."""
         match node:
             case ast.Call(func=ast.Attribute(value=base, attr="values"), args=[]):
-                return self.project(self.elements(self.eval(base, function, at, context)), path, function, context)
+                return self.project(self.elements(self.eval(base, function, at, context)), path)
             case ast.Call(func=ast.Attribute(value=base, attr="items"), args=[]):
-                return self.project(self.elements(self.eval(base, function, at, context)), path[1:], function, context)
+                return self.project(self.elements(self.eval(base, function, at, context)), path[1:])
             case ast.Call(func=ast.Name(id="enumerate"), args=[first, *_]):
                 return self.iterate(first, function, at, context, path[1:]) if path[:1] != (0,) else _UNKNOWN
             case ast.Call(func=ast.Name(id="zip"), args=args) if path and path[0] < len(args):
@@ -885,7 +891,7 @@ class Evaluator:
             ):
                 return self.iterate(first, function, at, context, path)
             case _:
-                return self.project(self.elements(self.eval(node, function, at, context)), path, function, context)
+                return self.project(self.elements(self.eval(node, function, at, context)), path)
 
     def entered(self, node: ast.expr, function: Function, at: Node | None, context: Context) -> Values:
         """What `with node as x` binds to x."""
@@ -982,15 +988,13 @@ class Evaluator:
                 ):
                     called_by = context if inner is function else context[:-1]
                     reached = inner is function or (context and self.scopes.home[context[-1]] is inner)
-                    self._add_forwarded(inner, called_by if reached else (), into, condition)
+                    self._add_forwarded(inner, called_by if reached else (), into)
                 case Constant():
                     continue
                 case _:
                     into.open = True
 
-    def _add_forwarded(
-        self, function: Function, context: Context, into: Arguments, condition: Condition | None
-    ) -> None:
+    def _add_forwarded(self, function: Function, context: Context, into: Arguments) -> None:
         """Add the keywords that the caller in `context` gives to a `**kwargs` parameter."""
         if not context:
             into.open = True
@@ -1036,7 +1040,7 @@ class Evaluator:
         return arguments
 
     def ways(self, call: ast.Call, positions: Iterable[str], function: Function) -> list[tuple[Context, Arguments]]:
-        """The arguments of `call` as written, or, where `*args` or `**kwargs` brings some, as each caller gives them."""
+        """The arguments of `call` as written or, where `*args` or `**kwargs` brings some, as each caller gives them."""
         names = tuple(positions)
         written = self.arguments(call, names, function, ())
         if not written.open and not written.rest_open:
@@ -1338,7 +1342,7 @@ class Evaluator:
                 if len(found) >= _CALL_SITES:
                     return found
                 home = self.scopes.home[call]
-                if self._invokes(call, home, function, direct):
+                if self._invokes(call, home, function, direct=direct):
                     found.append(Invocation(call, home, direct))
         return found
 
@@ -1356,7 +1360,7 @@ class Evaluator:
             self._callers_by_name = table
         return self._callers_by_name.get(name, [])
 
-    def _invokes(self, call: ast.Call, home: Function, function: Function, direct: bool) -> bool:
+    def _invokes(self, call: ast.Call, home: Function, function: Function, *, direct: bool) -> bool:
         candidates = [call.func] if direct else [*call.args, *(k.value for k in call.keywords)]
         for expression in candidates:
             if not direct and _terminal(expression) != function.name:
@@ -1417,9 +1421,7 @@ class Evaluator:
 
     def _is_alias(self, func: ast.expr, function: Function, home: Function) -> bool:
         """Whether a name under which nothing is defined stands for `function`: `make = spawn; make(...)`."""
-        return any(
-            isinstance(v, FunctionReference) and v.function is function for v in self.eval(func, home, None, ())
-        )
+        return any(isinstance(v, FunctionReference) and v.function is function for v in self.eval(func, home, None, ()))
 
     def _called_through_class(self, func: ast.Attribute, home: Function) -> bool:
         return any(isinstance(v, ClassReference) for v in self.eval(func.value, home, None, ())) and not (
@@ -1499,11 +1501,11 @@ class Evaluator:
             case ast.Constant(value=value):
                 return bool(value)
             case ast.Name() | ast.Attribute():
-                return self._truth_of_values(test, function, at)
+                return self._truth_of_values(test, function)
             case _:
                 return None
 
-    def _truth_of_values(self, test: ast.expr, function: Function, at: Node | None) -> bool | None:
+    def _truth_of_values(self, test: ast.expr, function: Function) -> bool | None:
         key = ("truth", test)
         if key in self._busy:
             return None  # `self.on = not self.on`

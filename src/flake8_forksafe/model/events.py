@@ -208,7 +208,7 @@ class EventReader:
         match step.kind:
             case NodeKind.ASSUME:
                 assert isinstance(step.item, ast.expr)
-                yield from self._assumed(step.item, step.truth, step)
+                yield from self._assumed(step.item, step, truth=step.truth)
                 return
             case NodeKind.NEXT | NodeKind.EXHAUSTED | NodeKind.SKIPPED:
                 assert isinstance(step.item, ast.For | ast.AsyncFor)
@@ -246,7 +246,7 @@ class EventReader:
         elif step.kind is NodeKind.STATEMENT:
             yield from self._statement(step.item, step)
 
-    def _event(
+    def _event(  # noqa: PLR0913 - the fields of an Event, of which each kind has a few
         self,
         kind: EventKind,
         subject: Value,
@@ -424,7 +424,7 @@ class EventReader:
 
     # -- tests -----------------------------------------------------------------------------------------------------
 
-    def _assumed(self, test: ast.expr, truth: bool, step: Node) -> Iterator[Event]:
+    def _assumed(self, test: ast.expr, step: Node, *, truth: bool) -> Iterator[Event]:
         """What is known once `test` has come out as `truth`."""
         match test:
             case ast.Compare(left=left, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
@@ -432,9 +432,9 @@ class EventReader:
             case ast.Compare(left=left, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
                 yield from self._known(left, step, test, none=not truth, falsy=not truth)
             case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=value)]):
-                yield from self._compared(left, value, truth, step, test)
+                yield from self._compared(left, value, step, test, equal=truth)
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[ast.Constant(value=value)]):
-                yield from self._compared(left, value, not truth, step, test)
+                yield from self._compared(left, value, step, test, equal=not truth)
             case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), comparators=[ast.Constant(value=0)]):
                 empty = truth if isinstance(test.ops[0], ast.Eq) else not truth
                 yield from self._known(inner, step, test, none=None, falsy=empty)
@@ -442,7 +442,7 @@ class EventReader:
                 op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot
             ):
                 turned = ast.Compare(right, [op], [test.left])
-                yield from self._assumed(ast.copy_location(turned, test), truth, step)
+                yield from self._assumed(ast.copy_location(turned, test), step, truth=truth)
             case ast.Compare():
                 return
             case ast.Call(func=ast.Name(id="len" | "bool"), args=[inner]):
@@ -464,7 +464,7 @@ class EventReader:
             if isinstance(value, Handle) and (value.family in families) is not truth:
                 yield self._event(EventKind.ABSENT, value, test, step)
 
-    def _compared(self, left: ast.expr, value: object, equal: bool, step: Node, test: ast.expr) -> Iterator[Event]:
+    def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
         for subject in self._eval(left, step):
             match subject:
                 case Derived(HandlePart.POLL_RESULT, handle) if isinstance(value, int) and equal:
@@ -584,14 +584,14 @@ class EventReader:
                     yield from self._by_reference(callee, call, step)
                 case _:
                     continue
-        yield from self._unresolved_method(call, callees, step)
+        yield from self._unresolved_method(call, step)
         if not self._keeps_nothing(call, callees, step):
             somebody_else = any(isinstance(c, Parameter | Unknown) for c in callees)
-            yield from self._arguments(call, step, in_sight and not somebody_else)
+            yield from self._arguments(call, step, in_sight=in_sight and not somebody_else)
         for value in _sorted(self._eval(call, step)):
-            if isinstance(value, Handle) and value.origin is call:
-                yield self._event(EventKind.CREATE, value, call, step, call=call)
-            elif isinstance(value, Resource | Descriptor) and value.site is call:
+            if (isinstance(value, Handle) and value.origin is call) or (
+                isinstance(value, Resource | Descriptor) and value.site is call
+            ):
                 yield self._event(EventKind.CREATE, value, call, step, call=call)
 
     def _keeps_nothing(self, call: ast.Call, callees: list[Value], step: Node) -> bool:
@@ -611,7 +611,7 @@ class EventReader:
             node = node.value
         return any(isinstance(v, Collection) for v in self._eval(node, step))
 
-    def _arguments(self, call: ast.Call, step: Node, in_sight: bool) -> Iterator[Event]:
+    def _arguments(self, call: ast.Call, step: Node, *, in_sight: bool) -> Iterator[Event]:
         """What a call may do with what it is given."""
         stack = [*(k.value for k in reversed(call.keywords)), *reversed(call.args)]
         callbacks = any(isinstance(v, FunctionReference) for node in stack for v in self._eval(node, step))
@@ -728,7 +728,7 @@ class EventReader:
             return True
         return any(isinstance(v, External) and v.name == "asyncio.to_thread" for v in self._eval(call.func, step))
 
-    # -- methods of handles and pipes -----------------------------------------------------------------------------------
+    # -- methods of handles and pipes ------------------------------------------------------------------------------
 
     def _handle_method(self, handle: Handle, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
         blocking = handle.family is not Family.ASYNCIO or call in self._awaited
@@ -837,7 +837,7 @@ class EventReader:
             isinstance(v, Constant) and isinstance(v.value, str | bytes) and len(v.value) < _SMALL_WRITE for v in values
         )
 
-    # -- methods of other resources -------------------------------------------------------------------------------------
+    # -- methods of other resources --------------------------------------------------------------------------------
 
     def _resource_method(self, resource: Resource, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
         match resource.kind, name:
@@ -906,7 +906,7 @@ class EventReader:
             case _:
                 return
 
-    def _unresolved_method(self, call: ast.Call, callees: list[Value], step: Node) -> Iterator[Event]:
+    def _unresolved_method(self, call: ast.Call, step: Node) -> Iterator[Event]:
         """Calls known by their method's name alone because nothing else is called so: `loop.run_in_executor`."""
         match call.func:
             case ast.Attribute(attr="run_in_executor") if call.args:

@@ -220,7 +220,8 @@ class PipeEnds:
         query = Query(ends.write, forks, closes, beyond=True, also=ends.both | _FORKS | handles)
         hits = list(flow.onward(ends.made, query))
         for root in self._roots(ends):
-            if not self._model.context.runs_in_child(root):
+            makes_it = ends.made.function in flow.called(root)  # what it does before has no pipe to inherit
+            if not makes_it and not self._model.context.runs_in_child(root):
                 hits.extend(flow.from_entry(root, query).hits)
         return sorted(set(hits), key=_place)
 

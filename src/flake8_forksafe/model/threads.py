@@ -219,6 +219,15 @@ class Threads:
         if isinstance(fork.subject, Handle) and fork.subject.context:
             made = replace(fork.subject, context=())
             forks.extend(self._model.flow.events(made, EventKind.CREATE))
+        if self._are_apart(threads, forks):
+            return True
+        flow = self._model.flow
+        calls = flow.callers.get(fork.function, [])
+        if not calls or flow.references.get(fork.function):
+            return False
+        return all(self._are_apart(threads, [call]) for call in calls)
+
+    def _are_apart(self, threads: list[Event], forks: list[Event]) -> bool:
         context = self._model.context
         return any(
             context.excludes(t, f) or context.are_alternatives(t.function, f.function) for t in threads for f in forks

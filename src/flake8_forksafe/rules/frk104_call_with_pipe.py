@@ -3,7 +3,8 @@
 ## What it does
 Reports `subprocess.call` and `subprocess.check_call` with `PIPE` as stdout, stderr or stdin, also when it comes from a
 dict of keyword arguments, a default or a conditional expression. `run` and `check_output`, which read their pipes, are
-not reported.
+not reported. Where the call stands in a function of the module that passes its own arguments on, the report stands at
+the call of that function that gives the pipe.
 
 ## Why is this bad?
 Both functions make a `Popen`, call `wait()` on it and return the exit status. The handle never leaves them, so no code

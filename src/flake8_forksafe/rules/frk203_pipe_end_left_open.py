@@ -115,7 +115,7 @@ RULE = Rule(
     "pipe-end-left-open",
     triggers=(
         ("subprocess", "multiprocess", "billiard", "fork"),
-        ("pipe(", "pipe2", ".pipe"),
+        ("pipe(", "pipe2", ".pipe", "= pipe"),
         ("fork", "subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
     ),
     names=(frozenset({"pipe", "pipe2"}),),

@@ -149,7 +149,7 @@ RULE = Rule(
     "fork-in-threaded-module",
     triggers=(
         ("fork",),
-        ("fork(", ".fork", "fork as", "forkpty"),
+        ("fork(", ".fork", "fork as", "= fork", "forkpty"),
         ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
     ),
     names=(words.FORK, words.THREAD),

@@ -142,7 +142,7 @@ RULE = Rule(
     "forked-child-returns",
     triggers=(
         ("fork",),
-        ("fork(", ".fork", "fork as", "forkpty"),
+        ("fork(", ".fork", "fork as", "= fork", "forkpty"),
     ),
     names=(words.FORK,),
     check=check,

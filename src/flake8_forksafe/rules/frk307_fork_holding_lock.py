@@ -127,6 +127,7 @@ RULE = Rule(
             "fork(",
             ".fork",
             "fork as",
+            "= fork",
             "forkpty",
             "multiprocessing",
             "import multiprocess",

@@ -113,6 +113,7 @@ RULE = Rule(
             "fork(",
             ".fork",
             "fork as",
+            "= fork",
             "forkpty",
             "multiprocessing",
             "import multiprocess",

@@ -2,7 +2,8 @@
 
 ## What it does
 Reports `run`, `call`, `check_call` and `check_output` with `shell=True` and a `timeout`, also when the keywords come
-from a dict or from the defaults of parameters.
+from a dict or from the defaults of parameters. Where the call stands in a function of the module that passes its own
+arguments on, the report stands at the call of that function that gives them.
 
 Silent is the rule when the command is a literal that begins with `exec`, when the timeout is `None`, and in a branch
 that only Windows takes.

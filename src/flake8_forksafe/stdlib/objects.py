@@ -78,6 +78,7 @@ CONTEXT_MEMBERS = frozenset(
 #: Calls that hand back their first argument, or what it resolves to.
 TRANSPARENT = frozenset(
     {
+        "builtins.staticmethod",
         "contextlib.closing",
         "contextlib.aclosing",
         "asyncio.run",

@@ -43,7 +43,8 @@ class SetArgument(NamedTuple):
 class ReplaceStatement(NamedTuple):
     """Write the statements of `code` in place of the statement at `span`; no code takes it away.
 
-    `code` starts in column 0; comments in front of the statement and behind it are kept.
+    `code` starts in column 0; comments in front of the statement and behind it are kept. Where there is no code, those
+    in front go to the next statement.
     """
 
     span: Span

@@ -66,22 +66,6 @@ _MANY_COLLECTIONS = 100
 #: How many functions deep the question goes whether a call ever returns.
 _GRAPHS_UNDER_WAY = 20
 _TYPE_WRAPPERS = frozenset({"Optional", "Final", "ClassVar", "Annotated", "Union"})
-#: Names whose calls end the process at once, and names whose calls only raise.
-_EXITS_AT_ONCE = frozenset(
-    {
-        "os._exit",
-        "os.abort",
-        "os.execv",
-        "os.execve",
-        "os.execvp",
-        "os.execvpe",
-        "os.execl",
-        "os.execle",
-        "os.execlp",
-        "os.execlpe",
-    },
-)
-_RAISES = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "pytest.fail", "pytest.skip", "pytest.exit"})
 #: Callables that take a function and, right behind it, its arguments as one tuple.
 _PACKED = frozenset({"Timer", "start_new_thread", "start_new", "apply_async", "apply"})
 #: How the analysis reads questions about the platform: as a POSIX system that is no particular one.

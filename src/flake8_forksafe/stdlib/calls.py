@@ -149,7 +149,6 @@ NEVER_RAISING = frozenset(
     },
 )
 
-#: Ways to end this very process.
 #: Calls after which this process runs no more Python of its own: no `finally`, no atexit handler.
 EXITS_AT_ONCE = frozenset(
     {
@@ -171,6 +170,7 @@ RAISES_SYSTEM_EXIT = frozenset(
     {"sys.exit", "builtins.exit", "builtins.quit", "pytest.fail", "pytest.skip", "pytest.exit"}
 )
 
+#: Ways to end this very process.
 ENDS_PROCESS = frozenset({"os._exit", "sys.exit", "os.abort", "builtins.exit", "builtins.quit"})
 
 #: Calls of the standard library that run code from elsewhere, which may do anything, such as handle SIGTERM.

@@ -1,0 +1,25 @@
+# hazard: hang
+# run: import
+"""A script that starts and joins its thread at import: whoever imports it for its function never comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+rates = {"EUR": 1.0}
+
+
+def convert(amount: float, currency: str) -> float:
+    return amount * rates[currency]
+
+
+def refresh_forever() -> None:
+    while True:
+        rates["EUR"] = 1.0
+        time.sleep(0.1)
+
+
+refresher = threading.Thread(target=refresh_forever)
+refresher.start()
+refresher.join()

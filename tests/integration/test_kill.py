@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 SCRIPT = Path(sys.executable).parent / "forksafe-fix"
-FILES = 120
+FILES = 60
 ROUNDS = 8
 
 

@@ -463,9 +463,11 @@ def test_an_interruption_leaves_every_file_whole_and_nothing_behind(
         time.sleep(0.01)
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode in {0, status}, errors.decode()
+    texts = {file.read_text(encoding="utf-8") for file in files}
+    assert texts <= {source("hit"), source("fixed")}
+    over = {0, 1, -number} if texts == {source("fixed")} else set()  # the signal came when the work was done
+    assert process.returncode in {status} | over
     assert b"Traceback" not in errors
-    assert {file.read_text(encoding="utf-8") for file in files} <= {source("hit"), source("fixed")}
     assert list(project.glob(".*.forksafe-tmp")) == []
     while living(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)

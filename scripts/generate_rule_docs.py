@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from flake8_forksafe import registry
+from flake8_forksafe import diagram, registry
 from flake8_forksafe.rule import HEADINGS, Rule, RulePage
 
 TARGET = Path(__file__).parent.parent / "docs" / "rules"
@@ -33,7 +33,7 @@ def pages() -> dict[str, str]:
     """Return the text of every generated file by its name.
 
     Raises:
-        SystemExit: a rule file's docstring lacks a heading; the message names the file.
+        SystemExit: a rule file's docstring lacks a heading or its diagram; the message names the file.
     """
     rules = registry.rules()
     parsed = {code: _parse(rule) for code, rule in rules.items()}
@@ -44,9 +44,11 @@ def pages() -> dict[str, str]:
 def _parse(rule: Rule) -> RulePage:
     module = registry.rule_module(rule)
     try:
-        return RulePage.parse(module.__doc__ or "")
+        page = RulePage.parse(module.__doc__ or "")
+        diagram.parse(page.diagram())
     except ValueError as error:
         raise SystemExit(f"{module.__file__}: {error}") from error
+    return page
 
 
 def _page(rule: Rule, page: RulePage) -> str:

@@ -1,4 +1,4 @@
-"""Write the skeleton of a rule: its file and its fixture folder.
+"""Write the skeleton of a rule: its file, its fixtures and its two programs.
 
 python scripts/new_rule.py FRK110 pipe-opened-twice
 """
@@ -18,8 +18,18 @@ RULE_FILE = '''\
 ## What it does
 Which call is reported, in which situation.
 
-## Why is this bad?
-What hangs, and under which condition.
+## What happens at run time
+```sequence
+title: Who waits for whom.
+process parent: Parent
+process child: Child
+parent starts child: Popen(["command"])
+parent waits for child: wait()
+end: What the reader is left with.
+```
+
+1. What happens first.
+2. What hangs, and under which condition.
 
 ## Example
 ```python
@@ -49,6 +59,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +73,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     yield from ()
 
 
-RULE = Rule("{code}", "{name}", triggers=(("subprocess",),), check=check)
+RULE = Rule("{code}", "{name}", triggers=(("subprocess",),), makers=words.POPEN, check=check)
 '''
 
 GOOD_FILE = """\
@@ -73,6 +84,30 @@ import subprocess
 BAD_FILE = """\
 # case: say in one line what hangs here
 import subprocess  # expect: {code}
+"""
+
+BAD_PROGRAM = '''\
+# hazard: hang
+"""Say in one line what hangs here."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    print("main: done")
+
+
+main()
+'''
+
+GOOD_PROGRAM = BAD_PROGRAM.replace("# hazard: hang\n", "").replace("what hangs here", "why this one ends")
+
+NEXT = """
+What is left:
+- write the cases, the rule, its docstring and the two programs: docs/writing-a-rule.md
+- give it a row in the table of docs/fixing.md and a line in CHANGELOG.md
+- python scripts/generate_rule_docs.py
+- pytest -k {code} -m 'not slow', and in the end all tests\
 """
 
 
@@ -87,14 +122,16 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         parser.error(f"{code!r} is no code; write FRK and three digits")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         parser.error(f"{name!r} is no rule name; write lower-case words joined by hyphens")
-    rules, fixtures = root / "src" / "flake8_forksafe" / "rules", root / "tests" / "fixtures" / code
+    rules, tests = root / "src" / "flake8_forksafe" / "rules", root / "tests"
     taken = next(rules.glob(f"{code.lower()}_*.py"), None)
     if taken is not None:
         parser.error(f"{code} is taken by {taken.name}")
     files = {
         rules / f"{code.lower()}_{name.replace('-', '_')}.py": RULE_FILE,
-        fixtures / "good.py": GOOD_FILE,
-        fixtures / "bad.py": BAD_FILE,
+        tests / "fixtures" / code / "good.py": GOOD_FILE,
+        tests / "fixtures" / code / "bad.py": BAD_FILE,
+        tests / "hanglab" / code / "good.py": GOOD_PROGRAM,
+        tests / "hanglab" / code / "bad.py": BAD_PROGRAM,
     }
     for path, template in files.items():
         if path.exists():
@@ -103,6 +140,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.replace("{code}", code).replace("{name}", name), encoding="utf-8")
         print(f"{path.relative_to(root)} written")
+    print(NEXT.format(code=code))
     return 0
 
 

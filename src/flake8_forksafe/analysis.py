@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.liveness import live_functions
 from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.prefilter import WordSearch, last_names
 from flake8_forksafe.rule import Rule
@@ -65,7 +66,9 @@ def check_tree(
             passing = _spelled(passing, scopes.spelled)
             if not passing:
                 return []
-        model = ModuleModel(tree, scopes, settings, filename, shebang=data.startswith(b"#!"))
+        makers = frozenset().union(last_names(factories), *(rule.makers for rule in passing))
+        live = live_functions(scopes, makers)
+        model = ModuleModel(tree, scopes, settings, filename, shebang=data.startswith(b"#!"), live=live)
         findings = _findings(model, passing)
         by_place = {(finding.span, finding.code): finding for finding in findings}
     except RecursionError:
@@ -99,5 +102,7 @@ def _parse(source: Source) -> ast.Module:
 
 def _too_deep() -> Finding:
     return Finding(
-        TOO_DEEP, Span(1, 0, 1, 0), "the code is nested too deeply to be analysed; no rule looked at this file"
+        TOO_DEEP,
+        Span(1, 0, 1, 0),
+        "this code is nested too deeply to be analysed, and no rule has looked at it; exclude the file",
     )

@@ -17,6 +17,7 @@ from flake8_forksafe import __version__
 from flake8_forksafe.reporting import FORMATS
 
 if TYPE_CHECKING:
+    from flake8_forksafe.baseline import Baseline
     from flake8_forksafe.config import Config
     from flake8_forksafe.discovery import Target
     from flake8_forksafe.inspection import Inspection
@@ -90,6 +91,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--output-format", choices=FORMATS, help="how findings are printed (default: text)")
     add("--stdin-filename", metavar="PATH", default="stdin", help="name that standard input goes by")
     add("--jobs", metavar="N", type=_typed("job_count"), help="number of processes (default: one per CPU)")
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--baseline", metavar="FILE", help="leave out the findings that this file names")
+    known.add_argument("--no-baseline", action="store_const", const="", dest="baseline", help="leave out nothing")
+    known.add_argument("--write-baseline", metavar="FILE", help="make what is found now the baseline")
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("--quiet", "-q", action="store_true", help="print findings and errors only")
     volume.add_argument("--verbose", "-v", action="store_true", help="say what is done")
@@ -124,22 +129,35 @@ def _run(program: str, options: argparse.Namespace) -> int:
     paths: list[str] = options.paths or ["."]
     if "-" in paths and len(paths) > 1:
         raise _UsageError("standard input (-) cannot be checked together with other paths")
+    if options.write_baseline and (options.diff or paths == ["-"]):
+        raise _UsageError(f"--write-baseline writes what files hold; leave {'--diff' if options.diff else '-'} out")
     config = _config(options, paths)
-    run = _Run(program, options, config, _inspection(options, config, paths, writes=writes))
+    baseline = _baseline(options, config)
+    run = _Run(program, options, config, _inspection(options, config, paths, baseline, writes=writes))
     outcomes = run.standard_input() if paths == ["-"] else run.files(paths)
-    run.show(outcomes)
+    if baseline is None:
+        run.show(outcomes, run.summary(outcomes))
+    elif options.write_baseline:
+        outcomes = run.make_known(baseline, outcomes, paths)
+    else:
+        outcomes = run.show_new(baseline, outcomes, paths)
     return _status(outcomes, diff=options.diff)
 
 
 def _print_rules(explained: str | None) -> None:
     from flake8_forksafe import rule_pages
-    from flake8_forksafe.reporting.colour import wanted
+    from flake8_forksafe.reporting.screen import Screen
 
-    colours = wanted(sys.stdout)
+    screen = Screen.of(sys.stdout)
     try:
-        _write(
-            rule_pages.listing(colours=colours) if explained is None else rule_pages.explain(explained, colours=colours)
-        )
+        if explained is None:
+            _write(rule_pages.listing(colours=screen.colours))
+        elif screen.width is None:  # a pipe or a file gets the page as it is written
+            _write(rule_pages.explain(explained, colours=screen.colours))
+        else:
+            from flake8_forksafe.reporting import page
+
+            page.show(rule_pages.explain(explained, colours=False), sys.stdout, screen)
     except ValueError as error:
         raise _UsageError(str(error)) from error
 
@@ -167,17 +185,34 @@ def _config(options: argparse.Namespace, paths: Sequence[str]) -> Config:
     if options.exclude:
         globs = [glob for glob in (text.strip() for text in options.exclude.split(",")) if glob]
         changes["exclude"] = (*config.exclude, *configuration.exclude(globs, Path.cwd()))
+    file = options.write_baseline or options.baseline
+    if file is not None:
+        changes["baseline"] = Path(file) if file else None
     return replace(config, selection=replace(config.selection, **said), **changes)
 
 
-def _inspection(options: argparse.Namespace, config: Config, paths: Sequence[str], *, writes: bool) -> Inspection:
+def _baseline(options: argparse.Namespace, config: Config) -> Baseline | None:
+    """Return the baseline of the run; one that is yet to be written is empty."""
+    if config.baseline is None:
+        return None
+    from flake8_forksafe.baseline import Baseline, BaselineError
+
+    try:
+        return Baseline.read(config.baseline, may_be_missing=bool(options.write_baseline))
+    except BaselineError as error:
+        raise _UsageError(str(error)) from error
+
+
+def _inspection(
+    options: argparse.Namespace, config: Config, paths: Sequence[str], baseline: Baseline | None, *, writes: bool
+) -> Inspection:
     from flake8_forksafe.config import common_directory
     from flake8_forksafe.inspection import Inspection, Mode
 
     named = [options.stdin_filename] if list(paths) == ["-"] else paths
     settings = config.settings(common_directory(named))
     mode = Mode.DIFF if options.diff else Mode.WRITE if writes else Mode.REPORT
-    return Inspection(mode, settings, config.selection, unsafe=config.unsafe_fixes)
+    return Inspection(mode, settings, config.selection, unsafe=config.unsafe_fixes, baseline=baseline)
 
 
 def _status(outcomes: Sequence[Outcome], *, diff: bool) -> int:
@@ -270,7 +305,33 @@ class _Run(NamedTuple):
 
         print(f"{self.program}: {printable(text)}", file=sys.stderr)
 
-    def show(self, outcomes: Sequence[Outcome]) -> None:
+    def show_new(self, baseline: Baseline, outcomes: Sequence[Outcome], paths: Sequence[str]) -> list[Outcome]:
+        """Show and return the outcomes without what the baseline knows."""
+        from flake8_forksafe.reporting.summary import of_comparison
+
+        new, hidden, gone = baseline.compare(outcomes, paths, self.config.selection)
+        if paths == ["-"]:
+            gone = 0  # what an editor holds is not yet what the project holds
+        parts = [self.summary(new, hidden=hidden), *of_comparison(hidden, gone, str(baseline.file))]
+        self.show(new, ", ".join(parts))
+        return new
+
+    def make_known(self, baseline: Baseline, outcomes: Sequence[Outcome], paths: Sequence[str]) -> list[Outcome]:
+        """Write the baseline anew, so that nothing is left to be shown; return the outcomes without findings."""
+        from flake8_forksafe.baseline import BaselineError
+
+        known = baseline.rewritten(outcomes, paths, self.config.selection)
+        try:
+            known.write()
+        except BaselineError as error:
+            self.show(outcomes, self.summary(outcomes))
+            raise _UsageError(str(error)) from error
+        count = sum(entry.count for entry in known.entries)
+        left = known.compare(outcomes, paths, self.config.selection).outcomes
+        self.show(left, f"{self.summary(outcomes)}, {count} written to {known.file}")
+        return left
+
+    def show(self, outcomes: Sequence[Outcome], summary: str) -> None:
         """Print the findings or the diff to standard output; all else, the bad files last, to standard error."""
         if self.options.diff:
             self._show_diff(outcomes)
@@ -281,7 +342,7 @@ class _Run(NamedTuple):
             for dropped in outcome.dropped:
                 self._tell(f"{outcome.path}: a wrong fix was taken back, please report it: {dropped}")
         if not self.options.quiet:
-            self._show_summary(outcomes)
+            print(summary, file=sys.stderr)
         for outcome in outcomes:
             if outcome.problem:
                 place = f"{outcome.path}:{outcome.problem_line}" if outcome.problem_line else outcome.path
@@ -304,14 +365,14 @@ class _Run(NamedTuple):
         from importlib import import_module
 
         from flake8_forksafe.inspection import Mode
-        from flake8_forksafe.reporting.colour import wanted
+        from flake8_forksafe.reporting.screen import Screen
 
         render = import_module(f"flake8_forksafe.reporting.{self.config.output_format}").render
         if self.options.paths == ["-"] and self.inspection.mode is Mode.WRITE:
-            for line in render(outcomes, colours=wanted(sys.stderr)):  # standard output holds the source
+            for line in render(outcomes, screen=Screen.of(sys.stderr)):  # standard output holds the source
                 print(line, file=sys.stderr)
         else:
-            _write(render(outcomes, colours=wanted(sys.stdout)))
+            _write(render(outcomes, screen=Screen.of(sys.stdout)))
 
     def _show_fixed(self, outcomes: Sequence[Outcome]) -> None:
         from flake8_forksafe.inspection import Mode
@@ -324,14 +385,12 @@ class _Run(NamedTuple):
                 codes = ", ".join(code if count == 1 else f"{count} {code}" for code, count in sorted(counts.items()))
                 self._tell(f"fixed {outcome.path} ({codes})")
 
-    def _show_summary(self, outcomes: Sequence[Outcome]) -> None:
+    def summary(self, outcomes: Sequence[Outcome], *, hidden: int = 0) -> str:
+        """Return the line at the end of the run."""
         from flake8_forksafe.inspection import Mode
         from flake8_forksafe.reporting import summary
 
         mode = self.inspection.mode
-        line = (
-            summary.of_report(outcomes)
-            if mode is Mode.REPORT
-            else summary.of_fixes(outcomes, written=mode is Mode.WRITE)
-        )
-        print(line, file=sys.stderr)
+        if mode is Mode.REPORT:
+            return summary.of_report(outcomes, hidden=hidden)
+        return summary.of_fixes(outcomes, written=mode is Mode.WRITE)

@@ -42,6 +42,7 @@ class Config:
         unsafe_fixes: whether unsafe fixes are made.
         output_format: one of `reporting.FORMATS`.
         jobs: number of processes.
+        baseline: the file with the findings that are not shown.
     """
 
     file: Path | None = None
@@ -54,6 +55,7 @@ class Config:
     unsafe_fixes: bool = False
     output_format: str = "text"
     jobs: int | None = None
+    baseline: Path | None = None
 
     def settings(self, directory: Path) -> Settings:
         """Return the options of the analysis for code in `directory`."""
@@ -106,6 +108,8 @@ def _table(file: Path) -> Mapping[str, object]:
         raise ConfigError(f"{_shown(file)}: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
         raise ConfigError(f"{_shown(file)}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{_shown(file)}: its values are nested too deeply") from error
     tool = document.get("tool", {})
     table = tool.get("forksafe", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
@@ -140,7 +144,7 @@ def seconds(value: object) -> float:
     """Return a grace period, which must be more than nothing and come to an end."""
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not 0 < number < math.inf:
         raise ValueError(f"{value!r} is no number of seconds above 0")
@@ -185,6 +189,13 @@ def _output_format(value: object) -> str:
     return str(value)
 
 
+def _baseline(value: object, directory: Path) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name of a file, relative to the folder of this one")
+    file = directory / value
+    return Path(os.path.relpath(file)) if file.is_relative_to(Path.cwd()) else file
+
+
 def _per_file_ignores(value: object, directory: Path) -> tuple[PerFileIgnore, ...]:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r} is no table; write \"tests/*\" = ['FRK1']")  # noqa: TRY004 - all values fail alike
@@ -218,6 +229,7 @@ _KEYS: Mapping[str, Callable[[Config, object], Config]] = {
     "unsafe-fixes": lambda config, value: replace(config, unsafe_fixes=_flag(value)),
     "output-format": lambda config, value: replace(config, output_format=_output_format(value)),
     "jobs": lambda config, value: replace(config, jobs=job_count(value)),
+    "baseline": lambda config, value: replace(config, baseline=_baseline(value, _directory(config))),
 }
 
 

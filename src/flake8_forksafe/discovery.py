@@ -18,6 +18,12 @@ _ENVIRONMENT = ("pyvenv.cfg", "conda-meta", "bin/activate_this.py", "Scripts/act
 #: What git sets for its hooks (`git rev-parse --local-env-vars`) and would make it look at another repository.
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 
+#: A repository is as little to be trusted as the code in it, but git runs what its configuration names. These switch
+#: off the programs that could matter to the two commands used here: the file system monitor, hooks, and the transport
+#: that fetches what a partial clone lacks.
+_GIT_OPTIONS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_GIT_SAFEGUARDS = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -46,7 +52,8 @@ def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
     """Return the files that `paths` name, and of folders the Python files below them, each file once.
 
     Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
-    taken whatever it is. `exclude`, anchored patterns, counts for both.
+    taken whatever it is. A symbolic link that leads out of the folder is passed over too, so that a run over a folder
+    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all.
     """
     search = _Search(tuple(exclude))
     for path in paths:
@@ -69,6 +76,7 @@ class _Search:
     def __init__(self, exclude: tuple[str, ...]) -> None:
         self._exclude = exclude
         self._seen: set[tuple[int, int]] = set()
+        self._named = ""  # the folder that is walked, as the user named it
         self.found = Found()
 
     def add(self, path: str) -> None:
@@ -81,6 +89,7 @@ class _Search:
         if is_excluded(path, self._exclude):
             return
         if stat.S_ISDIR(status.st_mode):
+            self._named = path
             self._walk("" if path in {".", "./"} else path.rstrip("/") or "/", self._ignored_around(path))
         else:
             self._take(path, status)
@@ -121,8 +130,12 @@ class _Search:
             if not entry.is_symlink():
                 self._problem(path, error)
             return
-        if stat.S_ISREG(status.st_mode):
-            self._take(path, status)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        if entry.is_symlink() and not Path(path).resolve().is_relative_to(Path(self._named).resolve()):
+            self.found.notes.append(f"{path} is passed over: it is a symbolic link that leads out of {self._named}")
+            return
+        self._take(path, status)
 
     def _is_passed_over(self, path: str, ignored: frozenset[str]) -> bool:
         return (bool(ignored) and os.path.abspath(path) in ignored) or (  # noqa: PTH100 - once per file of the tree
@@ -167,8 +180,9 @@ class _Search:
 
     def _git(self, top: str, folder: str, *arguments: str) -> bytes | None:
         """Return what git prints in the work tree `top`, None when it says no or fails (then there is a note)."""
-        command = ["git", "-C", top, *arguments]
+        command = ["git", "-C", top, *_GIT_OPTIONS, *arguments]
         environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
+        environment |= _GIT_SAFEGUARDS
         try:
             done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         except OSError as error:

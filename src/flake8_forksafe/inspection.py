@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from flake8_forksafe.reporting.outcome import Outcome, entries
 from flake8_forksafe.source import Source, SourceError
 
 if TYPE_CHECKING:
+    from flake8_forksafe.baseline import Baseline
     from flake8_forksafe.codes import Selection
     from flake8_forksafe.finding import Finding
     from flake8_forksafe.rule import Rule
@@ -45,12 +46,14 @@ class Inspection:
         settings: the options of the analysis.
         selection: the codes that are on.
         unsafe: whether unsafe fixes are made.
+        baseline: the findings that are not fixed.
     """
 
     mode: Mode
     settings: Settings
     selection: Selection
     unsafe: bool = False
+    baseline: Baseline | None = None
 
     def file(self, path: str) -> Outcome:
         """Inspect the file `path`, and write it if that is the mode."""
@@ -80,12 +83,13 @@ class Inspection:
             return Outcome(path, data=data, problem=problem)
 
     def _inspect(self, data: bytes, path: str) -> Outcome:
-        findings = self._check(data, path)
+        check = self._checker(path)
+        findings = check(data)
         if self.mode is Mode.REPORT or not any(self._is_wanted(finding) for finding in findings):
             return Outcome(path, entries(findings, Source.from_bytes(data, path)), data=data)
         from flake8_forksafe.fixing.engine import fix_source  # the only way to libcst
 
-        result = fix_source(data, filename=path, check=lambda version: self._check(version, path), unsafe=self.unsafe)
+        result = fix_source(data, filename=path, check=check, unsafe=self.unsafe)
         return Outcome(
             path,
             left=entries(result.left, Source.from_bytes(result.data, path)),
@@ -97,6 +101,15 @@ class Inspection:
 
     def _is_wanted(self, finding: Finding) -> bool:
         return finding.fix is not None and (self.unsafe or finding.fix.safety is Safety.SAFE)
+
+    def _checker(self, path: str) -> Callable[[bytes], Sequence[Finding]]:
+        """Return the function that checks each version of the file `path`."""
+        if self.baseline is None or self.mode is Mode.REPORT:
+            return lambda data: self._check(data, path)
+        from flake8_forksafe.baseline import Sparing
+
+        spare = Sparing(self.baseline, path)
+        return lambda data: spare(self._check(data, path), data)
 
     def _check(self, data: bytes, path: str) -> Sequence[Finding]:
         rules = self.selection.rules(self._rules, path)

@@ -9,6 +9,7 @@ the parent knows which files it was at.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections import deque
@@ -99,7 +100,7 @@ def _start(
     context = multiprocessing.get_context("spawn")  # the caller may have threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, inspection))
-    with _interrupts_held():
+    with _interrupts_held(), _folder_off_the_import_path():
         process.start()
     theirs.close()
     chunk = chunks.popleft()
@@ -127,6 +128,24 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _folder_off_the_import_path() -> Iterator[None]:
+    """Let a process that starts import nothing from the current folder, for that is the code which is inspected.
+
+    multiprocessing starts its processes by `python -c`, which searches the current folder first; see PYTHONSAFEPATH in
+    https://docs.python.org/3/using/cmdline.html.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _serve(connection: Connection, inspection: Inspection) -> None:

@@ -18,7 +18,7 @@ Triggers = tuple[tuple[str, ...], ...]
 
 HEADINGS = (
     "What it does",
-    "Why is this bad?",
+    "What happens at run time",
     "Example",
     "Use instead",
     "Fix safety",
@@ -26,6 +26,9 @@ HEADINGS = (
     "What it cannot see",
     "References",
 )
+
+#: Matches the block that `flake8_forksafe.diagram` reads; the group is its inside.
+SEQUENCE = r"```sequence\n(.*?)```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Rule:
         names: identifiers in conjunctive form, looked for once the tree has been walked: for every group, the module
             must spell one of the group's identifiers in its code (imports, attributes, keywords and literal keys
             count) where the rule can report.
+        makers: identifiers of which one stands wherever something that the rule asks about comes into a module. What a
+            function does that gets nothing from such a place is not looked at.
         possible: a look at the tree that is cheaper than the model; False where the rule certainly has nothing to say.
         opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
     """
@@ -48,6 +53,7 @@ class Rule:
     code: str
     name: str
     triggers: Triggers
+    makers: frozenset[str]
     check: Callable[[ModuleModel], Iterator[Finding]]
     opt_in: bool = False
     names: tuple[frozenset[str], ...] = ()
@@ -73,6 +79,20 @@ class RulePage:
         if tuple(sections) != HEADINGS:
             raise ValueError(f"headings are {', '.join(sections)}; they must be {', '.join(HEADINGS)}")
         return cls(summary.strip(), sections)
+
+    def diagram(self) -> str:
+        """Return the inside of the page's `sequence` block.
+
+        Raises:
+            ValueError: there is none, or more than one.
+        """
+        blocks = re.findall(SEQUENCE, self.sections["What happens at run time"], flags=re.DOTALL)
+        if len(blocks) != 1:
+            raise ValueError(
+                f"there are {len(blocks)} sequence blocks under What happens at run time; there must be one"
+            )
+        block: str = blocks[0]
+        return block
 
     def code_blocks(self, section: str) -> list[str]:
         """Return the python code blocks under one heading."""

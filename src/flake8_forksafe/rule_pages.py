@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flake8_forksafe import analysis, codes, registry
+from flake8_forksafe import analysis, codes, diagram, registry
 from flake8_forksafe.reporting.colour import Colour
-from flake8_forksafe.rule import RulePage
+from flake8_forksafe.rule import SEQUENCE, RulePage
+
+#: What stands in a drawing for a wait that never ends: the words, and the bar.
+STUCK = re.compile(r"WAITS FOR EVER|#")
 
 
 def explain(code: str, *, colours: bool) -> Iterator[str]:
@@ -28,7 +31,17 @@ def explain(code: str, *, colours: bool) -> Iterator[str]:
     opt_in = " (opt-in: runs only when selected by its full code)" if rule.opt_in else ""
     yield Colour.PATH.paint(f"{rule.code} {rule.name}", colours=colours) + opt_in
     yield ""
-    for line in (registry.rule_module(rule).__doc__ or "").strip().splitlines():
+    before, source, after = re.split(SEQUENCE, (registry.rule_module(rule).__doc__ or "").strip(), flags=re.DOTALL)
+    yield from _text(before, colours=colours)
+    yield "```text"
+    for line in diagram.text_lines(diagram.parse(source)):
+        yield STUCK.sub(lambda match: Colour.CODE.paint(match[0], colours=colours), line)
+    yield "```"
+    yield from _text(after.removeprefix("\n"), colours=colours)
+
+
+def _text(text: str, *, colours: bool) -> Iterator[str]:
+    for line in text.splitlines():
         yield re.sub(r"^## .*", lambda match: Colour.HEADING.paint(match[0], colours=colours), line)
 
 

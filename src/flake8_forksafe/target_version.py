@@ -29,7 +29,7 @@ def default(start: Path) -> tuple[int, int]:
 def _requires_python(pyproject: Path) -> str:
     try:
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
     requirement = project.get("requires-python") if isinstance(project, dict) else None
     return requirement if isinstance(requirement, str) else ""

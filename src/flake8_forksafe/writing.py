@@ -43,6 +43,39 @@ def replace(path: str, *, old: bytes, new: bytes) -> None:
         raise WriteError(f"not written: {error.strerror or error}") from error
 
 
+def write(path: str, data: bytes) -> None:
+    """Write the file `path`, in one step, whether there is one or not.
+
+    Raises:
+        WriteError: as in `replace`, or the folder is missing or may not be written.
+    """
+    try:
+        target = Path(path).resolve()
+        if target.exists():
+            replace(path, old=target.read_bytes(), new=data)
+            return
+        with signals_held_back():
+            _create(target, data)
+    except OSError as error:
+        raise WriteError(f"not written: {error.strerror or error}") from error
+    except RuntimeError as error:  # up to Python 3.12 `resolve` says so of a symbolic link that leads to itself
+        raise WriteError(f"not written: {error}") from error
+
+
+def _create(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}{SUFFIX}")
+    try:
+        with temporary.open("xb") as file:  # unlike mkstemp, with the mode that every new file gets
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:  # nothing may stay behind, whatever happens
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 def _replace(target: Path, before: os.stat_result, old: bytes, new: bytes) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=SUFFIX, dir=target.parent)
     temporary = Path(name)

@@ -322,7 +322,7 @@ class TestAbout:
         done = forksafe("--explain", code)
         assert done.returncode == 0
         assert done.stdout.startswith("FRK101 wait-with-undrained-pipe\n")
-        assert "## Why is this bad?" in done.stdout
+        assert "## What happens at run time" in done.stdout
 
     def test_every_code_has_a_page(self, forksafe: Command) -> None:
         assert forksafe("--explain=FRK000").returncode == 0

@@ -19,8 +19,8 @@ def _report(code: str) -> Iterator[Finding]:
     yield Finding(code, Span(1, 0, 1, 0), "the file was looked at")
 
 
-ALWAYS_ON = Rule("FRK998", "always-on", (("subprocess",),), lambda _: _report("FRK998"))
-OPT_IN = Rule("FRK999", "opt-in", (("subprocess",),), lambda _: _report("FRK999"), opt_in=True)
+ALWAYS_ON = Rule("FRK998", "always-on", (("subprocess",),), frozenset(), lambda _: _report("FRK998"))
+OPT_IN = Rule("FRK999", "opt-in", (("subprocess",),), frozenset(), lambda _: _report("FRK999"), opt_in=True)
 
 
 class OptInPlugin(Plugin):

@@ -11,6 +11,7 @@ import libcst as cst
 from libcst.codemod import CodemodCommand, CodemodContext, SkipFile
 
 from flake8_forksafe import config as configuration
+from flake8_forksafe.baseline import Baseline, BaselineError
 from flake8_forksafe.discovery import is_excluded
 from flake8_forksafe.inspection import Inspection, Mode
 
@@ -39,18 +40,20 @@ class FixHazards(CodemodCommand):
         """Return the repaired module.
 
         Raises:
-            SkipFile: the file is excluded or cannot be analysed, or the configuration makes no sense.
+            SkipFile: the file is excluded or cannot be analysed, or the configuration or the baseline makes no sense.
         """
         path = self.context.filename or "<unknown>"
         try:
             config = configuration.read([path])
-        except configuration.ConfigError as error:
+            baseline = Baseline.read(config.baseline) if config.baseline is not None else None
+        except (configuration.ConfigError, BaselineError) as error:
             raise SkipFile(str(error)) from error
         if is_excluded(path, config.exclude):
             raise SkipFile("excluded by the configuration")
         settings = config.settings(configuration.common_directory([path]))
         unsafe = self._unsafe or config.unsafe_fixes
-        outcome = Inspection(Mode.WRITE, settings, config.selection, unsafe=unsafe).data(tree.bytes, path)
+        inspection = Inspection(Mode.WRITE, settings, config.selection, unsafe=unsafe, baseline=baseline)
+        outcome = inspection.data(tree.bytes, path)
         if outcome.problem:
             raise SkipFile(outcome.problem)
         for dropped in outcome.dropped:

@@ -163,10 +163,12 @@ def rewrite(data: bytes, source: Source, edits: Sequence[Edit]) -> bytes:
     """Make `edits` on a file and return the bytes in the file's own encoding, newlines and byte order mark.
 
     Raises:
-        AnchorError: a place cannot be found.
+        AnchorError: a place cannot be found, or the file's encoding would change lines that no edit touches.
         libcst.ParserSyntaxError: libcst cannot parse the file.
     """
     module = cst.parse_module(data)
+    if module.encoding != "utf-8" and module.bytes != data:  # unicode_escape writes a newline as \n, utf-7 as it likes
+        raise AnchorError(f"the encoding {module.encoding} does not write back what was read")
     placed = [_in_characters(source, e) for e in edits]
     spans = [s for e in placed if not isinstance(e, RequireImport) for s in _spans(e)]
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)

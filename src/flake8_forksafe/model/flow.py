@@ -84,8 +84,8 @@ class _State:
 class Flow:
     """All events of a module, and searches over their order."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        """Read the events of every function of the module."""
+    def __init__(self, evaluator: Evaluator, live: Iterable[Function]) -> None:
+        """Read the events of the functions that are `live`; nothing happens in the others."""
         self.evaluator = evaluator
         self.by_step: dict[Node, list[Event]] = {}
         self.by_subject: dict[Value, list[Event]] = {}
@@ -100,7 +100,7 @@ class Flow:
         self._shared_names = {name for f in evaluator.scopes.functions for name in f.outer_names}
         self._feasible: dict[Node, bool] = {}
         self._containers: dict[tuple[Node, Value], bool] = {}
-        for function in evaluator.scopes.functions:
+        for function in live:
             for event in EventReader(evaluator, function).read():
                 self._note(event)
 

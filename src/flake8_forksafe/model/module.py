@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -35,7 +35,14 @@ class ModuleModel:
     """What one module does with processes, pipes, threads, timers and locks."""
 
     def __init__(
-        self, tree: ast.Module, scopes: ScopeTable, settings: Settings, filename: str, *, shebang: bool
+        self,
+        tree: ast.Module,
+        scopes: ScopeTable,
+        settings: Settings,
+        filename: str,
+        *,
+        shebang: bool,
+        live: Iterable[Function] | None = None,
     ) -> None:
         """Build the tables from the walk over `tree`; use `build` where there was none yet."""
         self.settings, self.filename, self.shebang = settings, filename, shebang
@@ -43,7 +50,7 @@ class ModuleModel:
         self.syntax = Syntax(tree)
         self.speller = Speller(self.scopes)
         self.evaluator = Evaluator(self.scopes, settings)
-        self.flow = Flow(self.evaluator)
+        self.flow = Flow(self.evaluator, scopes.functions if live is None else live)
         self.children = Children(self.evaluator, self.flow)
         self.pipes = Pipes(self)
         self.queues = Queues(self)

@@ -91,7 +91,10 @@ class Class:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """A function, method, lambda, or the module's own top level."""
+    """A function, method, lambda, or the module's own top level.
+
+    `words` are the names and attributes it spells, `other_words` its keywords, annotations and literal identifiers.
+    """
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
     parent: Function | None
@@ -103,6 +106,7 @@ class Function:
     returns: list[ast.expr] = field(default_factory=list)
     yields: list[ast.expr] = field(default_factory=list)
     words: set[str] = field(default_factory=set)
+    other_words: set[str] = field(default_factory=set)
     is_generator: bool = False
     receiver: str = field(init=False)
 
@@ -233,7 +237,7 @@ class ScopeTable:
         self.spelled: set[str] = set()
         _Walk(self).run(tree)
         for function in self.functions:
-            self.spelled |= function.words
+            self.spelled |= function.words | function.other_words
             self.spelled.add(function.name)
 
     def names_of_module(self, name: str) -> list[Binding]:
@@ -295,10 +299,10 @@ class _Walk:
                 return
             case ast.Constant(value=value):
                 if isinstance(value, str) and value.isidentifier():
-                    self.table.spelled.add(value)
+                    fn.other_words.add(value)
                 return
             case ast.keyword(arg=str(name)):
-                self.table.spelled.add(name)
+                fn.other_words.add(name)
             case ast.Attribute():
                 fn.words.add(node.attr)
                 self.stack.append((node.value, fn, cls, cond, comp))
@@ -368,7 +372,7 @@ class _Walk:
                 binding = Binding(BindingKind.PARAMETER, inner, arg, annotation=arg.annotation)
                 inner.names.setdefault(arg.arg, []).append(binding)
                 if arg.annotation is not None:
-                    self.table.spelled.update(re.findall(r"\w+", ast.unparse(arg.annotation)))
+                    inner.other_words.update(re.findall(r"\w+", ast.unparse(arg.annotation)))
         outside: list[ast.AST] = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
         if isinstance(node, ast.Lambda):
             inner.returns.append(node.body)

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-#: Each is a module of this package with a function `render(outcomes, *, colours)`.
+#: Each is a module of this package with a function `render(outcomes, *, screen)`.
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab")

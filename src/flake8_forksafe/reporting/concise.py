@@ -1,21 +1,17 @@
-"""One line per finding, as flake8 prints it."""
+"""One line per finding, as flake8 prints it: nothing but words, for programs and for screen readers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flake8_forksafe.reporting.colour import Colour, printable
-from flake8_forksafe.reporting.outcome import Entry, Outcome
+from flake8_forksafe.reporting.colour import printable
+from flake8_forksafe.reporting.outcome import Outcome
+from flake8_forksafe.reporting.screen import Screen
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # noqa: ARG001 - the same on any screen
     """Yield the lines."""
     for outcome in outcomes:
         for entry in outcome.left:
-            yield heading(outcome.path, entry, colours=colours)
-
-
-def heading(path: str, entry: Entry, *, colours: bool) -> str:
-    """Return `path:line:column: code message`."""
-    place = f"{Colour.PATH.paint(printable(path), colours=colours)}:{entry.place.line}:{entry.place.column}:"
-    return f"{place} {Colour.CODE.paint(entry.code, colours=colours)} {printable(entry.message)}"
+            place = f"{printable(outcome.path)}:{entry.place.line}:{entry.place.column}:"
+            yield f"{place} {entry.code} {printable(entry.message)}"

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flake8_forksafe.reporting.outcome import Entry, Outcome
 from flake8_forksafe.reporting.sarif import relative_posix
+from flake8_forksafe.reporting.screen import Screen
 
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = _DATA | {":": "%3A", ",": "%2C"}
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
     """Yield one command per finding and per file that could not be checked."""
     for outcome in outcomes:
         for entry in outcome.left:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from flake8_forksafe.reporting.outcome import Entry, Outcome
 from flake8_forksafe.reporting.sarif import relative_posix
+from flake8_forksafe.reporting.screen import Screen
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
     """Yield the document."""
     seen: Counter[str] = Counter()
     issues = [
@@ -28,7 +29,7 @@ def _issue(path: str, entry: Entry, seen: Counter[str], severity: str) -> dict[s
     return {
         "description": f"{entry.code} {entry.message}",
         "check_name": entry.code,
-        "fingerprint": _fingerprint(f"{path}\0{entry.code}\0{entry.place.text.strip()}", seen),
+        "fingerprint": _fingerprint(f"{path}\0{entry.identity.fingerprint}", seen),
         "severity": severity,
         "location": {"path": path, "lines": {"begin": entry.place.line, "end": entry.place.end_line}},
     }

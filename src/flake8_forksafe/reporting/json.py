@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from flake8_forksafe import __version__
 from flake8_forksafe.reporting.outcome import Entry, Outcome, Place
+from flake8_forksafe.reporting.screen import Screen
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
     """Yield the document."""
     document = {
         "version": __version__,

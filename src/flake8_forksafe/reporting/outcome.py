@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flake8_forksafe.finding import Finding, Span
+    from flake8_forksafe.fingerprint import Identity
     from flake8_forksafe.source import Source
 
 
 class Place(NamedTuple):
     """A stretch of source as people and services count it: lines and columns from 1, in characters, the end exclusive.
 
-    `text` is the whole first line.
+    `text` is the lines it covers, whole.
     """
 
     line: int
@@ -36,11 +37,12 @@ class Related(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finding. `safety` and `title` describe its fix, if there is one."""
+    """One finding. `identity` is who it is, wherever it moves; `safety` and `title` describe its fix, if it has one."""
 
     code: str
     message: str
     place: Place
+    identity: Identity
     related: tuple[Related, ...] = ()
     safety: Safety | None = None
     title: str = ""
@@ -75,21 +77,24 @@ def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
     """Return `findings`, made in `source`, with their columns in characters and the text of their lines."""
     if not findings:
         return ()
-    lines = source.text.split("\n")
+    from flake8_forksafe.fingerprint import identities  # late: most files have no findings
+
+    text = source.text
+    lines = text.split("\n")
     return tuple(
         Entry(
             finding.code,
             finding.message,
             _place(finding.span, source, lines),
+            identity,
             tuple(Related(_place(related.span, source, lines), related.message) for related in finding.related),
             finding.fix.safety if finding.fix is not None else None,
             finding.fix.title if finding.fix is not None else "",
         )
-        for finding in findings
+        for finding, identity in zip(findings, identities(findings, text), strict=True)
     )
 
 
 def _place(span: Span, source: Source, lines: Sequence[str]) -> Place:
     begin, end = source.columns(span)
-    text = lines[span.line - 1] if span.line <= len(lines) else ""
-    return Place(span.line, begin + 1, span.end_line, end + 1, text)
+    return Place(span.line, begin + 1, span.end_line, end + 1, "\n".join(lines[span.line - 1 : span.end_line]))

@@ -13,11 +13,13 @@ from urllib.parse import quote
 
 from flake8_forksafe import __version__
 from flake8_forksafe.reporting.outcome import Entry, Outcome, Place
+from flake8_forksafe.reporting.screen import Screen
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+#: Where OASIS publishes the schema.
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # noqa: ARG001 - one face for all formats
     """Yield the document."""
     codes = sorted({entry.code for outcome in outcomes for entry in outcome.left})
     problems = [outcome for outcome in outcomes if outcome.problem]
@@ -33,7 +35,7 @@ def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:  # n
         ],
         "results": [_result(outcome.path, entry, codes) for outcome in outcomes for entry in outcome.left],
     }
-    yield json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    yield json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def _rule(code: str) -> dict[str, object]:
@@ -63,6 +65,7 @@ def _result(path: str, entry: Entry, codes: Sequence[str]) -> dict[str, object]:
         "level": "error",
         "message": {"text": entry.message},
         "locations": [{"physicalLocation": _location(path, entry.place)}],
+        "partialFingerprints": {"statement/v1": entry.identity.fingerprint},
     }
     if entry.related:
         result["relatedLocations"] = [

@@ -8,13 +8,20 @@ from flake8_forksafe.fix import Safety
 from flake8_forksafe.reporting.outcome import Outcome
 
 
-def of_report(outcomes: Sequence[Outcome]) -> str:
-    """Return `5 found in 3 files of 12, 2 fixable by forksafe-fix, 1 needs --unsafe-fixes`."""
+def of_report(outcomes: Sequence[Outcome], *, hidden: int = 0) -> str:
+    """Return `5 found in 3 files of 12, 2 fixable by forksafe-fix, 1 needs --unsafe-fixes`.
+
+    Arguments:
+        outcomes: what became of each file.
+        hidden: how many findings a baseline has taken out of them.
+    """
     left = [entry for outcome in outcomes for entry in outcome.left]
     checked = sum(not outcome.problem for outcome in outcomes)
     if not left:
-        return ", ".join([f"nothing found in {_files(checked)}", *_unchecked(outcomes)])
-    parts = [f"{len(left)} found in {_files(sum(bool(outcome.left) for outcome in outcomes))} of {checked}"]
+        nothing = "nothing new" if hidden else "nothing"
+        return ", ".join([f"{nothing} found in {_files(checked)}", *_unchecked(outcomes)])
+    count = f"{len(left)} new" if hidden else f"{len(left)}"
+    parts = [f"{count} found in {_files(sum(bool(outcome.left) for outcome in outcomes))} of {checked}"]
     safe = sum(entry.safety is Safety.SAFE for entry in left)
     if safe:
         parts.append(f"{safe} fixable by forksafe-fix")
@@ -34,6 +41,15 @@ def of_fixes(outcomes: Sequence[Outcome], *, written: bool) -> str:
             *_unchecked(outcomes),
         ]
     )
+
+
+def of_comparison(hidden: int, gone: int, baseline: str) -> list[str]:
+    """Return `7 hidden by baseline.json`, and what to do about the entries that no longer occur."""
+    parts = [f"{hidden} hidden by {baseline}"]
+    if gone:
+        occur = "1 entry of it no longer occurs" if gone == 1 else f"{gone} entries of it no longer occur"
+        parts.append(f"{occur} (renew it with --write-baseline {baseline})")
+    return parts
 
 
 def _unsafe(outcomes: Sequence[Outcome]) -> list[str]:

@@ -1,63 +1,136 @@
-"""Each finding with its source line, the span underlined, and the places that explain it."""
+"""Each finding with its source lines, the span underlined, and the places that explain it."""
 
 from __future__ import annotations
 
-import unicodedata
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from flake8_forksafe.fix import Safety
 from flake8_forksafe.reporting.colour import Colour, printable
-from flake8_forksafe.reporting.concise import heading
 from flake8_forksafe.reporting.outcome import Entry, Outcome, Place
+from flake8_forksafe.reporting.screen import Screen
 
-#: Characters of a source line that are shown; of a longer one, the part around the span.
+#: Columns of a source line that are shown where the screen sets no limit; of a longer one, the part around the span.
 _WIDTH = 160
+#: What a source line is given at least, on however narrow a screen.
+_NARROWEST = 20
+#: Of a span over more lines than this the first ones and the last one are shown.
+_LINES = 4
+_TAB = " " * 4
+_ELLIPSIS = "..."
 
 
-def render(outcomes: Sequence[Outcome], *, colours: bool) -> Iterator[str]:
+def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:
     """Yield the lines."""
     for outcome in outcomes:
         for entry in outcome.left:
-            yield heading(outcome.path, entry, colours=colours)
-            yield from _body(entry, colours=colours)
+            yield from _heading(outcome.path, entry, screen)
+            yield from _body(entry, screen)
             yield ""
 
 
-def _body(entry: Entry, *, colours: bool) -> Iterator[str]:
+def _heading(path: str, entry: Entry, screen: Screen) -> Iterator[str]:
+    """Yield `path:line:column: code message`, on a screen wrapped between words."""
+    name, place, message = printable(path), f":{entry.place.line}:{entry.place.column}: ", printable(entry.message)
+    start = Colour.PATH.paint(name, colours=screen.colours) + place
+    start += Colour.CODE.paint(entry.code, colours=screen.colours) + " "
+    taken = cells(f"{name}{place}{entry.code} ")
+    first, *rest = _wrapped(message, screen, taken)
+    yield start + first
+    yield from rest
+
+
+def _body(entry: Entry, screen: Screen) -> Iterator[str]:
     places = [entry.place, *(related.place for related in entry.related)]
-    gutter = len(str(max(place.line for place in places)))
-    yield from _excerpt(entry.place, gutter, "^", colours=colours)
+    gutter = len(str(max(place.end_line for place in places)))
+    yield from _excerpt(entry.place, gutter, "^", screen)
     for related in entry.related:
-        yield f"{' ' * gutter} = {printable(related.message)}"
-        yield from _excerpt(related.place, gutter, "-", colours=colours)
+        yield from _note(related.message, gutter, screen)
+        yield from _excerpt(related.place, gutter, "-", screen)
     match entry.safety:
         case Safety.SAFE:
-            yield f"{' ' * gutter} = fix: {entry.title} (forksafe-fix)"
+            yield from _note(f"fix: {entry.title} (forksafe-fix)", gutter, screen)
         case Safety.UNSAFE:
-            yield f"{' ' * gutter} = fix: {entry.title} (forksafe-fix --unsafe-fixes)"
+            yield from _note(f"fix: {entry.title} (forksafe-fix --unsafe-fixes)", gutter, screen)
         case None:
             pass
 
 
-def _excerpt(place: Place, gutter: int, mark: str, *, colours: bool) -> Iterator[str]:
+def _note(text: str, gutter: int, screen: Screen) -> Iterator[str]:
+    first, *rest = _wrapped(printable(text), screen, gutter + 3)
+    yield f"{' ' * gutter} = {first}"
+    yield from (f"{' ' * gutter} {line}" for line in rest)
+
+
+def _wrapped(text: str, screen: Screen, taken: int) -> list[str]:
+    """Return the lines of `text` on `screen`: of the first, `taken` columns are in use; the others are indented."""
+    if screen.width is None:
+        return [text]
+    lines = textwrap.wrap(
+        text,
+        max(screen.width - 1, _NARROWEST),
+        initial_indent=" " * taken,
+        subsequent_indent=_TAB,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [lines[0][taken:], *lines[1:]] if lines else [""]
+
+
+def _excerpt(place: Place, gutter: int, mark: str, screen: Screen) -> Iterator[str]:
+    """Yield the lines of `place`, what it covers of each underlined."""
+    lines = place.text.split("\n")
     if not place.text.strip():
         return
-    bar = Colour.FAINT.paint("|", colours=colours)
-    start = place.column - 1
-    end = place.end_column - 1 if place.end_line == place.line else len(place.text)
-    skipped = max(0, start - _WIDTH // 2) if len(place.text) > _WIDTH else 0
-    text = place.text[skipped : skipped + _WIDTH]
-    before, marked = text[: start - skipped], text[start - skipped : end - skipped]
-    indent = "".join("\t" if char == "\t" else " " * _cells(char) for char in printable(before))
-    underline = mark * max(1, sum(map(_cells, printable(marked))))
-    yield f"{place.line:>{gutter}} {bar} {'…' if skipped else ''}{printable(text)}"
-    yield f"{' ' * gutter} {bar} {' ' if skipped else ''}{indent}{Colour.MARK.paint(underline, colours=colours)}"
+    bar = Colour.FAINT.paint("|", colours=screen.colours)
+    room = max((screen.width or _WIDTH) - gutter - len(" | "), _NARROWEST)
+    for index, line in enumerate(lines):
+        if len(lines) > _LINES and _LINES - 2 <= index < len(lines) - 1:
+            if index == _LINES - 2:
+                yield _ELLIPSIS
+            continue
+        start = place.column - 1 if index == 0 else len(line) - len(line.lstrip())
+        end = place.end_column - 1 if index == len(lines) - 1 else len(line.rstrip())
+        before, marked, after = (_shown(part) for part in (line[:start], line[start:end], line[end:].rstrip()))
+        before, marked, after = _fitted(before, marked, after, room)
+        yield f"{place.line + index:>{gutter}} {bar} {before}{marked}{after}".rstrip()
+        if marked or index == 0:
+            underline = mark * max(1, cells(marked))
+            yield f"{' ' * gutter} {bar} {' ' * cells(before)}{Colour.MARK.paint(underline, colours=screen.colours)}"
 
 
-def _cells(char: str) -> int:
-    """Return how many columns of a terminal `char` takes."""
-    if char.isascii():
-        return 1
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+def _shown(text: str) -> str:
+    return printable(text).replace("\t", _TAB)
+
+
+def _fitted(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
+    """Return the three parts of a line cut so that they take `room` columns, the beginning of `marked` among them."""
+    if cells(before + marked + after) <= room:
+        return before, marked, after
+    dots = len(_ELLIPSIS)
+    if cells(before) + min(cells(marked), room // 2) + dots > room:
+        before = _ELLIPSIS + _head(before[::-1], room // 4)[::-1]
+    rest = room - cells(before)
+    if cells(marked) > rest - (dots if after else 0):
+        return before, _head(marked, rest - dots) + _ELLIPSIS, ""
+    rest -= cells(marked)
+    return before, marked, after if cells(after) <= rest else _head(after, rest - dots) + _ELLIPSIS
+
+
+def _head(text: str, room: int) -> str:
+    """Return as much of the beginning of `text` as takes no more than `room` columns."""
+    taken = 0
+    for index, char in enumerate(text):
+        taken += cells(char)
+        if taken > room:
+            return text[:index]
+    return text
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # late: most source is ASCII
+
+    return cell_len(text)

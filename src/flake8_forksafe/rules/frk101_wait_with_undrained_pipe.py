@@ -10,7 +10,20 @@ One `readline()` drains nothing, and neither does a read loop that is left early
 `kill()`, `terminate()` or `send_signal()`, about the implicit wait at the end of `with Popen(...)`, which closes the
 pipe first, and about a handle given to code out of sight.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The parent waits for the child's end, the child for a reader.
+process parent: Parent
+pipe out: stdout
+process child: Child (make)
+parent starts child: Popen(["make"], stdout=PIPE)
+child -> out: write 64 KiB
+note out: full
+parent waits for child: wait(), until the child ends
+child waits for out: write(), until somebody reads
+end: The parent would read, but only after the wait. Neither ever goes on.
+```
+
 1. The child writes into the pipe. On Linux a pipe holds 64 KiB, and less for an unprivileged user with many open pipes.
 2. The pipe is full: the child's next `write` blocks until somebody reads.
 3. The parent reads nothing, because it waits for the child to end. Neither ever goes on.
@@ -88,6 +101,7 @@ tracebacks are output as well.
   the same note
 - [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
 - [PEP 475](https://peps.python.org/pep-0475/): a system call that a signal interrupts is restarted
+- [bpo-1606](https://bugs.python.org/issue1606): `wait()` may lead to a deadlock
 """
 
 from __future__ import annotations
@@ -109,12 +123,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         created = module.created(handle)
         for wait in module.pipes.undrained_waits(handle):
             name = module.name_of(wait.event)
-            verb = "wait for" if waits(wait.event) else "polling"
-            pipes, are = " and ".join(wait.streams), "are PIPEs" if len(wait.streams) > 1 else "is a PIPE"
+            verb = "waiting for" if waits(wait.event) else "polling"
+            pipes = " and ".join(wait.streams)
+            they, full = ("PIPEs", "one is full") if len(wait.streams) > 1 else ("a PIPE", "it is full")
             message = (
-                f"{verb} {name} can last for ever: its {pipes} {are} (line {created.span.line}) that nobody reads, and "
-                f"the child blocks once it is full; use "
-                f"{module.method_of(wait.event, 'communicate()')}, or DEVNULL if the output is not needed"
+                f"{verb} {name} may never end: nobody reads its {pipes}, {they} (line {created.span.line}), and the "
+                f"child blocks once {full}; use {module.method_of(wait.event, 'communicate()')}, or DEVNULL if "
+                f"you do not need the output"
             )
             fix = discard_all(module, handle, wait.streams) or communicate(module, handle, wait.event)
             yield Finding(RULE.code, Span.of(wait.event.site), message, (created,), fix)
@@ -125,5 +140,6 @@ RULE = Rule(
     "wait-with-undrained-pipe",
     triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("wait", "poll", "returncode")),
     names=(words.POPEN, words.PIPE, words.WAIT),
+    makers=words.POPEN,
     check=check,
 )

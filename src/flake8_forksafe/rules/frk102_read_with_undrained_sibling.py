@@ -9,7 +9,21 @@ is not at the same time. Handles of `subprocess` and of asyncio are treated alik
 Silent is the rule where the other stream is STDOUT, DEVNULL or a file, where it is closed or handed to a thread, task
 or selector first, and where the child is known to have ended.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The parent waits for stdout, the child for a reader of stderr.
+process parent: Parent
+pipe out: stdout
+pipe err: stderr
+process child: Child
+parent starts child: Popen(stdout=PIPE, stderr=PIPE)
+child -> err: write 64 KiB of errors
+note err: full
+parent waits for out: read, until a line or the end
+child waits for err: write(), until somebody reads
+end: Only the child can fill stdout, only the parent can empty stderr. Neither ever goes on.
+```
+
 1. The child writes to stderr, which nobody reads. After 64 KiB the pipe is full and the child's `write` blocks.
 2. The parent blocks in the read of stdout. It would come back at the next line, or at the end of the output.
 3. The blocked child writes no next line and does not end.
@@ -87,6 +101,7 @@ When the child can write only a few lines to the other stream, whatever goes wro
 - [asyncio subprocesses](https://docs.python.org/3/library/asyncio-subprocess.html#interacting-with-subprocesses), with
   the same warning
 - [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
+- [PEP 324](https://peps.python.org/pep-0324/): the `subprocess` module and `communicate()`
 """
 
 from __future__ import annotations
@@ -115,8 +130,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 def _report(module: ModuleModel, handle: Handle, hit: Event) -> Finding:
     sibling, created = SIBLING[hit.stream], module.created(handle)
     message = (
-        f"reading {module.pipe_name(hit)} can last for ever: {sibling} is a PIPE too (line {created.span.line}), "
-        f"nobody reads it meanwhile, and the child blocks once it is full; use "
+        f"reading {module.pipe_name(hit)} may never end: nobody reads {sibling} meanwhile, a PIPE too (line "
+        f"{created.span.line}), and the child blocks once that is full; use "
         f"{module.method_of(hit, 'communicate()')}, or {sibling}=STDOUT or DEVNULL"
     )
     fix = communicate(module, handle, hit) or discard_output(module, handle, [sibling])
@@ -129,5 +144,6 @@ RULE = Rule(
     "read-with-undrained-sibling",
     triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("stdout", "stderr")),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

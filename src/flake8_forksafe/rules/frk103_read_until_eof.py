@@ -5,7 +5,21 @@ Reports `read()` and `readlines()` without arguments, straight on the only outpu
 that may still run. Iteration, `readline()` and sized reads are not reported, asyncio is not either, and a pipe whose
 child was reaped or signalled before, or that was given to other code, may be read to its end.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The command is over, but a process that it left behind holds the pipe open.
+process parent: Parent
+pipe out: stdout
+process command: Command
+process server: Background process
+parent starts command: Popen(stdout=PIPE)
+command starts server: inherits the write end
+command ends: exits
+parent waits for out: read(), until the end of file
+server remains: runs on, holds the write end
+end: The end of file comes when the background process ends. A server or daemon never does.
+```
+
 `read()` returns at the end of the pipe, and the end comes when the last process that has the write end open closes it.
 That need not be the child:
 
@@ -66,6 +80,9 @@ When the command starts no process of its own that outlives it, and the child is
 - [`Popen.stderr`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.stderr), with the warning about
   `.stdout.read`
 - [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html): the end of file is seen when all write ends are closed
+- [gh-75893](https://github.com/python/cpython/issues/75893): a background process that holds the pipe open
+- [gh-82388](https://github.com/python/cpython/issues/82388): after `kill()`, `communicate()` waits for
+  every process that has the pipe
 """
 
 from __future__ import annotations
@@ -94,7 +111,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 module.query(handle, reads_all_at_once(stream), careful, setting.facts, beyond=True)
             ):
                 created = module.created(handle)
-                zombie = "" if module.happens(handle, reaps) else ", and it reaps nothing"
+                zombie = "" if module.happens(handle, reaps) else ", and the child stays a zombie"
                 message = (
                     f"{module.pipe_name(hit)}.read() returns only when every process that inherited the pipe (line "
                     f"{created.span.line}) has closed it{zombie}; use {module.method_of(hit, 'communicate()')}"
@@ -107,5 +124,6 @@ RULE = Rule(
     "read-until-eof",
     triggers=(("subprocess",), ("PIPE", "Popen"), ("read",)),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

@@ -6,15 +6,30 @@ dict of keyword arguments, a default or a conditional expression. `run` and `che
 not reported. Where the call stands in a function of the module that passes its own arguments on, the report stands at
 the call of that function that gives the pipe.
 
-## Why is this bad?
-Both functions make a `Popen`, call `wait()` on it and return the exit status. The handle never leaves them, so no code
-of yours can reach the pipe:
+## What happens at run time
+```sequence
+title: The call waits for the child, and the child for a reader that cannot exist.
+process parent: Parent
+pipe out: stdout
+process child: Child (rsync)
+parent starts child: check_call(stdout=PIPE)
+child -> out: write 64 KiB
+note out: full
+child waits for out: write(), until somebody reads
+parent waits for child: wait() inside check_call()
+end: The handle never leaves check_call(), so no code can read the pipe. Neither ever goes on.
+```
 
-- stdout or stderr: when the child has written 64 KiB, its next `write` blocks, and `wait()` never returns. With less
-  output nothing happens except that it is thrown away, so the call works until the day the command has more to say.
-  With a `timeout` the child is killed in the middle of its work and TimeoutExpired is raised.
-- stdin: a child that reads its input waits for an end that cannot come, since the open write end is in the handle.
-  `cat`, `sort`, `psql` and every interpreter hang at once.
+1. Both functions make a `Popen`, call `wait()` on it and return the exit status. The handle never leaves them, so no
+   code of yours can reach the pipe.
+2. The child writes. When the pipe holds 64 KiB, its next `write` blocks until somebody reads.
+3. `wait()` waits for the child to end. Neither ever goes on.
+
+With less output nothing happens except that it is thrown away, so the call works until the day the command has more to
+say. With a `timeout` the child is killed in the middle of its work and TimeoutExpired is raised.
+
+With `stdin=PIPE` it is the input that never ends: the open write end is in the handle, so a child that reads its input
+(`cat`, `sort`, `psql`, every interpreter) hangs at once.
 
 ## Example
 ```python
@@ -65,6 +80,7 @@ Streams that come from another file or from a caller's `**kwargs`, and how much 
   `stdout=PIPE` or `stderr=PIPE` with this function"
 - [`subprocess.check_call`](https://docs.python.org/3/library/subprocess.html#subprocess.check_call)
 - [`subprocess.DEVNULL`](https://docs.python.org/3/library/subprocess.html#subprocess.DEVNULL)
+- [bpo-1606](https://bugs.python.org/issue1606): `wait()` may lead to a deadlock
 """
 
 from __future__ import annotations
@@ -88,10 +104,11 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         for spawn in module.as_called(made, lambda s: bool(_pipes(s))):
             pipes = _pipes(spawn)
             function = spawn.name.rpartition(".")[2]
-            fate = "close it" if pipes == ["stdin"] else "read it"
+            it = "it" if len(pipes) == 1 else "them"
+            fate = f"close {it}" if pipes == ["stdin"] else f"read {it}"
             message = (
-                f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks on it; "
-                f"use DEVNULL, or run() if the output is wanted"
+                f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks; "
+                f"use DEVNULL, or run() if you want the output"
             )
             fix = to_devnull(module, spawn, pipes) if spawn.through is None else None
             yield Finding(RULE.code, Span.of(spawn.through or made.call), message, fix=fix)
@@ -106,5 +123,6 @@ RULE = Rule(
     "call-with-pipe",
     triggers=(("subprocess",), ("PIPE",), ("call",), ("subprocess",)),
     names=(frozenset({"call", "check_call"}), words.PIPE),
+    makers=words.POPEN | words.SUBPROCESS,
     check=check,
 )

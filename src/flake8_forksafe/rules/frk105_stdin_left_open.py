@@ -9,7 +9,21 @@ Silent is the rule where more is written to stdin afterwards (a dialogue with th
 or known to have ended, and where the handle was given to code out of sight. Where FRK101 reports the same wait, FRK105
 does not.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The parent waits for the child's end, the child for the end of its input.
+process parent: Parent
+pipe stdin: stdin
+process child: Child (psql)
+parent starts child: Popen(["psql"], stdin=PIPE)
+parent -> stdin: write(), flush()
+stdin -> child: the data
+note stdin: no end of file: the parent holds the write end
+child waits for stdin: read(), until data or the end
+parent waits for child: wait(), until the child ends
+end: The parent would close stdin, but only after the wait. Neither ever goes on.
+```
+
 1. A child that reads its input (`cat`, `sort`, `psql`, an interpreter) goes on reading until the end of it.
 2. The end comes when every copy of the write end is closed. The parent holds one, in `child.stdin`.
 3. The parent waits for the child, or for the end of its output, and so never gets to close it.
@@ -75,6 +89,8 @@ When the child never reads its input, or ends for a reason of its own while its 
 - [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate)
 - [`Popen.stdin`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.stdin)
 - [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html): the end of file is seen when all write ends are closed
+- [gh-83925](https://github.com/python/cpython/issues/83925): asyncio's `communicate()` without input
+  leaves stdin open before 3.12
 """
 
 from __future__ import annotations
@@ -109,5 +125,6 @@ RULE = Rule(
     "stdin-left-open",
     triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("stdin", "Popen")),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

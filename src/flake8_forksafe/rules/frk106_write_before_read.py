@@ -8,7 +8,24 @@ or stderr PIPE, where no reader is at work and all reading comes later: a read t
 Silent is the rule where writes and partial reads (`readline()`, `read(n)`) alternate, where a thread or task reads or
 writes one side, where the output is no PIPE, and where what is written is a constant shorter than 512 bytes.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: Parent and child both write, and nobody reads.
+process parent: Parent
+pipe stdin: stdin
+process child: Child
+pipe stdout: stdout
+parent starts child: Popen(stdin=PIPE, stdout=PIPE)
+parent -> stdin: write the input
+stdin -> child: a part of it
+child -> stdout: answers
+note stdout: full
+child waits for stdout: write(), until somebody reads
+note stdin: full, too
+parent waits for stdin: write(), until the child reads
+end: The parent would read the answers, but only after the write. Neither ever goes on.
+```
+
 1. The parent writes its data. The child reads some, answers, and goes on reading.
 2. Nobody reads the answers. After 64 KiB the output pipe is full and the child's `write` blocks; it reads no more
    input.
@@ -73,6 +90,7 @@ when the input is known to be shorter than a pipe.
   `.stdin.write`
 - [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate)
 - [pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html), "Pipe capacity"
+- [PEP 324](https://peps.python.org/pep-0324/): the `subprocess` module and `communicate()`
 """
 
 from __future__ import annotations
@@ -115,7 +133,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 def _report(module: ModuleModel, handle: Handle, write: Event, stream: str) -> Finding:
     created = module.created(handle)
     message = (
-        f"everything is written to {module.pipe_name(write)} before anybody reads its {stream}, a PIPE "
+        f"everything is written to {module.pipe_name(write)} before anybody reads {stream}, a PIPE too "
         f"(line {created.span.line}): both sides block once it is full; pass the data to "
         f"{module.method_of(write, 'communicate(input=...)')}"
     )
@@ -129,5 +147,6 @@ RULE = Rule(
     "write-before-read",
     triggers=(("subprocess",), ("PIPE", "Popen", "create_subprocess"), ("write", "print")),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

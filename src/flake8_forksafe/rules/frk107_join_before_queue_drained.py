@@ -5,7 +5,23 @@ Reports `Process.join()`, with a timeout too, if the child's target (or `run`) p
 `JoinableQueue` or `SimpleQueue`, or one of a context, and the parent's first `get()` from that queue comes after the
 join.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The parent waits for the child, the child for its feeder thread, the feeder for a reader.
+process parent: Parent
+pipe queue: Queue
+thread feeder: Feeder of the child
+process child: Child
+parent starts child: Process.start()
+child starts feeder: put(answer)
+feeder -> queue: write 64 KiB
+note queue: full
+feeder waits for queue: write(), until somebody reads
+child waits for feeder: the exit joins the feeder
+parent waits for child: join(), until the child ends
+end: The parent would get() the answer, but only after the join. None ever goes on.
+```
+
 1. `put()` returns at once: a thread of the child, the feeder, writes the pickled object into a pipe.
 2. A pipe holds 64 KiB. With one big object, or many small ones, the feeder blocks until somebody reads.
 3. At its end the child waits for the feeder, so it does not exit.
@@ -74,6 +90,8 @@ When what all children together put is certain to stay below the capacity of a p
 ## References
 - [Joining processes that use queues](https://docs.python.org/3/library/multiprocessing.html#programming-guidelines)
 - [Pipes and queues](https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues), the warnings
+- [gh-73983](https://github.com/python/cpython/issues/73983): the deadlock, reported and explained
+- [gh-87971](https://github.com/python/cpython/issues/87971): a `get()` from a process that has died
 """
 
 from __future__ import annotations
@@ -93,8 +111,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         for early in module.queues.early_joins(handle):
             name = module.name_of(early.join)
             message = (
-                f"{name} cannot end while what it put on the queue (line {early.put.site.lineno}) is not read: this "
-                f"join waits for ever once the pipe is full; move the get() of line {early.get.site.lineno} before it"
+                f"this join() may never end: {name} cannot exit until what it put on the queue (line "
+                f"{early.put.site.lineno}) has been read; move the get() of line {early.get.site.lineno} before the "
+                f"join"
             )
             places = (module.created(handle), *early.places)
             yield Finding(RULE.code, Span.of(early.join.site), message, places, get_before_join(module, early))
@@ -112,5 +131,6 @@ RULE = Rule(
         ("get",),
     ),
     names=(words.WORKER, frozenset({"Queue", "JoinableQueue", "SimpleQueue"})),
+    makers=words.WORKER | words.QUEUE,
     check=check,
 )

@@ -6,7 +6,21 @@ reads, drains or closes that pipe or hands it over. Where FRK101 reports a wait 
 and a handle given to code out of sight (returned, passed to another file's function) is not reported, nor is a
 `with Popen(...)` whose body ends at once.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The server waits for a reader of its log, and does nothing else any more.
+process parent: Parent
+pipe out: stdout
+process server: Server
+parent starts server: Popen(["./server"], stdout=PIPE)
+server -> out: log lines, for minutes or weeks
+note out: full after 64 KiB
+server waits for out: write(), until somebody reads
+note parent: poll() is None, so it seems well
+parent -x server: a request: no answer
+end: Nobody ever reads the pipe. The server is alive, uses no processor time and serves nobody.
+```
+
 1. A server, a browser or a worker is started with `stdout=PIPE`, often only to keep its output off the terminal.
 2. It writes its log. After 64 KiB the pipe is full and its next `write` blocks.
 3. From then on it does nothing, for ever. It is alive (`poll()` says None), uses no processor time, and answers nobody.
@@ -121,5 +135,6 @@ RULE = Rule(
         ("PIPE", "Popen", "create_subprocess"),
     ),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

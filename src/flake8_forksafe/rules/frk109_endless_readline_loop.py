@@ -8,7 +8,22 @@ in bytes mode.
 Silent is the rule with `text=True`, `universal_newlines=True`, `encoding=` or `errors=`, where one of these comes from
 code out of sight, where the line is decoded before it is compared, and where the end is `b""` or a truth test.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The loop looks for an empty str and is given empty bytes, for ever.
+process parent: Parent
+pipe out: stdout
+process child: Child (make)
+parent starts child: Popen(["make"], stdout=PIPE)
+child -> out: its output, in bytes
+out -> parent: line after line
+child ends: exits
+out -> parent: readline() returns b""
+note parent: b"" == "" is false: once more
+parent remains: loops for ever, one core busy
+end: The line after the loop is never reached.
+```
+
 The idiom is from Python 2, where both were the same type. In Python 3 a pipe without a text mode gives bytes:
 
 1. At the end of the output `readline()` returns `b""`, at once, as often as it is called.
@@ -115,5 +130,6 @@ RULE = Rule(
     "endless-readline-loop",
     triggers=(("subprocess",), ("readline", "read"), ("PIPE", "Popen")),
     names=(words.POPEN, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

@@ -4,7 +4,24 @@
 Reports `close_fds=False` (or `0`) in `Popen`, `run`, `call`, `check_call`, `check_output` and asyncio's
 `create_subprocess_exec` and `create_subprocess_shell`, also if it comes from a dict that the call spreads with `**`.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: Child B keeps the pipe of child A open, about which it knows nothing.
+process parent: Parent
+pipe pipe: Pipe of child A
+process a: Child A
+process b: Child B
+note pipe: write end made inheritable
+parent starts a: gets the write end
+parent starts b: another thread, close_fds=False: inherits it too
+note parent: closes its own copy
+a -> pipe: its answer
+a ends: exits
+parent waits for pipe: read(), until the end of file
+b remains: runs on, holds the write end
+end: The end of file comes when child B ends, too. A server or daemon never does.
+```
+
 Since Python 3.4 (PEP 446) the descriptors that Python makes are not inherited, so the flag has an effect on the
 others only: those made inheritable by `set_inheritable`, `dup2`, `os.pipe2(0)`, a C library or the process's own
 parent. Of these the child keeps every one:
@@ -72,6 +89,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.descriptors import without_close_fds
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -79,11 +97,16 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for kept in module.descriptors.kept_open:
         function = kept.spawn.name.rpartition(".")[2]
         message = (
-            f"{function}() with close_fds=False: the child keeps every inheritable descriptor of this process, and who "
-            f"reads a pipe whose write end it holds waits until it exits; leave close_fds out and name what it needs "
-            f"in pass_fds"
+            f"{function}() with close_fds=False hands the child every inheritable descriptor, and whoever reads a pipe "
+            f"that it holds open waits until it exits; leave close_fds out and name what it needs in pass_fds"
         )
         yield Finding(RULE.code, Span.of(kept.node), message, kept.child, without_close_fds(module, kept))
 
 
-RULE = Rule("FRK201", "close-fds-false", triggers=(("close_fds",),), check=check)
+RULE = Rule(
+    "FRK201",
+    "close-fds-false",
+    triggers=(("close_fds",),),
+    makers=words.POPEN | words.SUBPROCESS | {"close_fds"},
+    check=check,
+)

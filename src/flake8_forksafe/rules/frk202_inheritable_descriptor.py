@@ -6,7 +6,23 @@ Reports `os.set_inheritable(fd, True)`, `sock.set_inheritable(True)`, `os.dup2(a
 `close_fds=False`. The standard streams, listening sockets and what a forked child does before its exec are not
 reported.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: Thread 1 waits for a child that thread 2 has started.
+thread one: Thread 1
+thread two: Thread 2
+process first: First child
+process second: Second child
+note one: makes the write end of a pipe inheritable
+two starts second: os.system(): inherits it
+one starts first: gets the write end
+note one: closes its own copy
+first ends: exits
+one waits for second: read(), until every write end is closed
+second remains: runs on, holds the write end
+end: The end of file comes when the second child ends, too. A server or daemon never does.
+```
+
 Whether a descriptor is inherited is a property of the whole process, and every child sees it:
 
 1. One thread makes the write end of a pipe inheritable and starts the child that is to have it.
@@ -77,6 +93,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.descriptors import not_inheritable
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -85,8 +102,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for made in module.descriptors.inherited if reasons else ():
         other = "starts threads" if module.threads.starts else "passes close_fds=False"
         message = (
-            f"{made.how} makes the descriptor inheritable for every child, and this module {other} (line "
-            f"{reasons[0].span.line}): a child started meanwhile keeps it open and its reader waits; {made.cure}"
+            f"{made.how} lets every child inherit the descriptor, and this module {other} (line "
+            f"{reasons[0].span.line}): a child started meanwhile keeps it open, and its reader waits; {made.cure}"
         )
         yield Finding(RULE.code, Span.of(made.event.site), message, reasons, not_inheritable(module, made))
 
@@ -95,6 +112,7 @@ RULE = Rule(
     "FRK202",
     "inheritable-descriptor",
     triggers=(("set_inheritable", "dup2", "pipe2", "CLOEXEC", "SETFD"),),
-    names=(frozenset({"set_inheritable", "dup2", "pipe2", "F_SETFD"}),),
+    names=(words.INHERITING,),
+    makers=words.INHERITING | words.SOCKET | words.POPEN | words.SUBPROCESS | words.FORK,
     check=check,
 )

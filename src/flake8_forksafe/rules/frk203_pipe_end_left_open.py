@@ -5,7 +5,21 @@ Reports an `os.pipe()` that some process reads while a write end is open that wi
 own copy (after a fork, after a fork-started `Process`, after a child got the write end as a stream or in `pass_fds`),
 or the copy of a child that was forked between `os.pipe()` and the close and has nothing to do with the pipe.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The reader waits for a pipe that only it could end itself.
+process parent: Parent
+pipe pipe: os.pipe()
+process child: Child
+parent starts child: fork: now both have both ends
+child -> pipe: its answer
+child ends: exits, its copies are closed
+pipe -> parent: the answer
+note pipe: one write end is left: the parent's
+parent waits for pipe: read(), until the end of file
+end: The parent would close its write end, but only after the read. It waits for itself.
+```
+
 1. A read returns when there is data, or, with nothing, when the *last* copy of the write end has been closed.
 2. `fork` copies every descriptor, so from then on the parent and the child both have both ends. Giving the write end
    to a child (`stdout=w`, `pass_fds=(w,)`) leaves the parent's copy open, too.
@@ -81,6 +95,7 @@ When the protocol tells the reader how much to read, and a child that dies early
 - [`os.pipe`](https://docs.python.org/3/library/os.html#os.pipe) and
   [`pass_fds`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen)
 - [Contexts and start methods](https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods)
+- [PEP 446](https://peps.python.org/pep-0446/): descriptors are not inheritable over an exec; a fork copies all of them
 """
 
 from __future__ import annotations
@@ -91,6 +106,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.descriptors import close_write_end
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -100,7 +116,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if end.own:
             message = (
                 f"the read in line {line} may never end: {end.name} is still open in the reading process as well as in "
-                f"the child of line {given}; close it right behind the start of the child, before the read"
+                f"the child of line {given}; close it right after the child is started, before the read"
             )
         else:
             message = (
@@ -118,6 +134,7 @@ RULE = Rule(
         ("pipe(", "pipe2", ".pipe", "= pipe"),
         ("fork", "subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
     ),
-    names=(frozenset({"pipe", "pipe2"}),),
+    names=(words.PIPE_ENDS,),
+    makers=words.PIPE_ENDS | words.POPEN | words.MULTIPROCESSING | words.FORK,
     check=check,
 )

@@ -10,7 +10,22 @@ It is silent where the code shows that the fork comes before the first thread st
 branches that exclude each other, that only the child starts threads, or that the child does nothing but arrange its
 descriptors, session and signals and then execs or ends.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The child waits for a lock whose holder was not copied.
+thread main: Main thread
+process child: Child
+lock lock: Lock
+thread other: Other thread
+other -> lock: acquire()
+main starts child: os.fork()
+note lock: copied as taken
+other -x lock: release(): in the parent only
+child waits for lock: acquire(), import, print, put
+main waits for child: waitpid()
+end: The thread that would release the lock does not exist in the child. Neither ever goes on.
+```
+
 1. A thread takes a lock: its own, that of a queue, the import lock of a module, the buffer lock of the stream it
    prints to.
 2. Another thread calls `fork()`. The child is a copy of the whole memory, with one thread: the one that called. The
@@ -107,11 +122,11 @@ by `os.register_at_fork`.
   be called once for each object.
 
 ## References
-- https://docs.python.org/3/library/os.html#os.fork
-- https://docs.python.org/3/library/os.html#os.register_at_fork
-- https://github.com/python/cpython/issues/50970 (bpo-6721: locks held at the fork)
-- https://github.com/python/cpython/issues/100228 (the DeprecationWarning of 3.12)
-- https://pubs.opengroup.org/onlinepubs/9799919799/functions/fork.html
+- [`os.fork`](https://docs.python.org/3/library/os.html#os.fork), with the warning about threads, and
+  [`os.register_at_fork`](https://docs.python.org/3/library/os.html#os.register_at_fork)
+- [bpo-6721](https://github.com/python/cpython/issues/50970): locks held at the fork
+- [gh-100228](https://github.com/python/cpython/issues/100228): the DeprecationWarning of 3.12
+- [fork in POSIX](https://pubs.opengroup.org/onlinepubs/9799919799/functions/fork.html): the child has one thread
 """
 
 from __future__ import annotations
@@ -133,8 +148,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if start is None or module.threads.execs_at_once(fork):
             continue
         message = (
-            f"{_name(fork)}() copies one thread only, while line {start.place.span.line} starts another: a lock that "
-            f"it holds is never released in the child, which then hangs; use subprocess or a spawn context"
+            f"{_name(fork)}() copies only the thread that calls it, and line {start.place.span.line} starts another: a "
+            f"lock held by that one stays locked in the child, which hangs; use subprocess or a spawn context"
         )
         yield Finding(RULE.code, Span.of(fork.site), message, (start.place,))
 
@@ -153,5 +168,6 @@ RULE = Rule(
         ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
     ),
     names=(words.FORK, words.THREAD),
+    makers=words.FORK | words.THREAD,
     check=check,
 )

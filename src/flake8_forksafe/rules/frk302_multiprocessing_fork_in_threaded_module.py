@@ -12,7 +12,22 @@ that cannot be seen, and where the code shows that the processes are started bef
 and process stand on branches that exclude each other. A `Process` forks at `start()`, an executor at its first
 `submit()`.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The worker waits for a lock whose holder was not copied.
+thread main: Main thread
+process worker: Worker
+lock lock: Lock of the log stream
+thread monitor: Monitor thread
+monitor -> lock: writes a line
+main starts worker: Process.start(), by fork
+note lock: copied as taken
+monitor -x lock: release: in the parent only
+worker waits for lock: its first line of output
+main waits for worker: join(), map(), result()
+end: The thread that would release the lock does not exist in the worker. Neither ever goes on.
+```
+
 1. The monitor thread takes a lock: its own, that of a queue, of an import under way, of the stream its log goes to.
 2. The main thread starts a `Process`. Fork copies the memory with that lock taken, but not the monitor thread.
 3. The child's own code, often just its first import or its first line of output, needs the lock and waits for ever.
@@ -106,10 +121,10 @@ When all threads have been joined before the first process starts, or are starte
   order.
 
 ## References
-- https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
-- https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor
-- https://github.com/python/cpython/issues/84559 (forkserver as the default of 3.14)
-- https://github.com/python/cpython/issues/50970 (bpo-6721: locks held at the fork)
+- [Contexts and start methods](https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods)
+- [`ProcessPoolExecutor`](https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor), `mp_context`
+- [gh-84559](https://github.com/python/cpython/issues/84559): forkserver as the default of 3.14
+- [bpo-6721](https://github.com/python/cpython/issues/50970): locks held at the fork
 """
 
 from __future__ import annotations
@@ -132,10 +147,10 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         start = module.threads.thread_before(process.runs)
         if start is None:
             continue
-        why = "is forked" if process.explicit else "is forked by default below Python 3.14"
+        why = "is forked" if process.explicit else "is forked (the default below Python 3.14)"
         message = (
-            f"this {process.what} {why}, while line {start.place.span.line} starts a thread: a lock that it holds "
-            f'then is never released in the child, which hangs; use multiprocessing.get_context("spawn")'
+            f"this {process.what} {why}, and line {start.place.span.line} starts a thread: a lock held by that one "
+            f'stays locked in the child, which hangs; use multiprocessing.get_context("spawn")'
         )
         fix = spawned(module, process)
         yield Finding(RULE.code, Span.of(process.made.site), message, (start.place,), fix)
@@ -151,5 +166,6 @@ RULE = Rule(
         ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
     ),
     names=(words.MULTIPROCESSING, words.THREAD),
+    makers=words.MULTIPROCESSING | words.THREAD | words.FORK,
     check=check,
 )

@@ -7,7 +7,22 @@ and `functools.partial` of one of them: as a keyword, in the seventh position, i
 or given to a function of the module that hands it on. The report stands where the hook is written. Its message names
 the keywords that do the same as the hook.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: Popen() waits for the exec, and the hook in front of the exec for a lock.
+thread caller: Thread in Popen()
+process child: Child
+lock lock: Lock
+thread other: Other thread
+other -> lock: acquire()
+caller starts child: fork
+note lock: copied as taken
+other -x lock: release(): in the parent only
+child waits for lock: preexec_fn needs it
+caller waits for child: reads the error pipe until the exec
+end: The exec never comes, so Popen() itself never returns, and no timeout applies.
+```
+
 1. Another thread holds a lock: of your code, of an import that is just under way, of the output stream it prints to.
 2. `Popen` forks. The child has a copy of that lock, taken, and no thread that will ever release it.
 3. The child runs the hook. The hook needs the lock (to import a module, to print, to call a function that uses it) and
@@ -97,6 +112,7 @@ from flake8_forksafe.fixes.preexec import as_keywords
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.hooks import Effect, Hook
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.hooks import PROCESS_GROUP, START_NEW_SESSION
 
 
@@ -152,5 +168,6 @@ RULE = Rule(
         ("subprocess", "psutil"),
         ("preexec_fn", "Popen"),
     ),
+    makers=words.POPEN | words.SUBPROCESS | {"preexec_fn"},
     check=check,
 )

@@ -14,7 +14,21 @@ Silent is the rule for a daemon's fork (the parent ends), for a function that ha
 the two apart, to its caller, for a pre-fork server (the child returns, the parent never does), and where the child
 calls a function of the module that never returns.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The child comes out of its branch and ends what belongs to the parent.
+process parent: Parent
+file files: Temporary directory
+process child: Child
+parent -> files: with TemporaryDirectory():
+parent starts child: os.fork()
+note child: its work is done, its branch is left
+child -> files: end of the with: deletes it
+parent -x files: open(): FileNotFoundError
+child remains: runs on as a second parent
+end: Both go on with the callers' code: finally blocks, atexit handlers and buffered output run twice.
+```
+
 1. `os.fork()` copies the process: all that stands on the call stack above, open files, unwritten buffers, atexit
    handlers.
 2. The child has done its work and runs on. It executes the rest of the function, then of its callers: it waits for
@@ -132,8 +146,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 def _message(departure: Departure) -> str:
     return (
-        f"the forked child {_WAYS[departure.way]} (line {departure.place.span.line}): the parent's code, its finally "
-        f"blocks and atexit handlers included, runs twice; end the child's branch in try: ... finally: os._exit(status)"
+        f"the forked child {_WAYS[departure.way]} (line {departure.place.span.line}): the parent's code, finally "
+        f"blocks and atexit handlers run twice; end the child's branch in try: ... finally: os._exit(status)"
     )
 
 
@@ -145,5 +159,6 @@ RULE = Rule(
         ("fork(", ".fork", "fork as", "= fork", "forkpty"),
     ),
     names=(words.FORK,),
+    makers=words.FORK | words.EXIT,
     check=check,
 )

@@ -6,7 +6,23 @@ made, by the top level of a module or a class body, with no `if __name__ == "__m
 at `start()` for a Process, else at the constructor. An explicit fork context is left alone: its children import
 nothing.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: Every worker dies in the import that is to prepare it, and the pool replaces it.
+process main: Main program
+process one: Worker
+process two: Next worker
+note main: Pool(4) at the top level
+main starts one: spawn
+note one: imports the main module: Pool(4) again
+one ends: RuntimeError
+main starts two: the pool replaces it
+note two: imports the main module
+two ends: RuntimeError
+main waits for two: map(), until a worker answers
+end: Workers are started and die for ever. map() never returns.
+```
+
 1. With the start methods spawn (the default on macOS and Windows) and forkserver (the default on Linux from 3.14 on),
    the child is a new interpreter. To find its target it imports the program's main module again.
 2. That import comes to the same line and starts a child of its own, before the first one has done anything.
@@ -62,10 +78,12 @@ fork.
 - A guard other than a test of `__name__`.
 
 ## References
-- https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods (safe importing of
-  main module)
-- https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor
-- https://github.com/python/cpython/issues/84559
+- [The spawn and forkserver start
+  methods](https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods), "Safe
+  importing of main module"
+- [`ProcessPoolExecutor`](https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor): the workers
+  must be able to import the main module
+- [gh-84559](https://github.com/python/cpython/issues/84559): forkserver as the default of 3.14
 """
 
 from __future__ import annotations
@@ -86,8 +104,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for process in module.threads.started_at_import:
         event = process.runs[0] if process.runs[0].kind is EventKind.START else process.made
         message = (
-            f"importing this module starts a {process.what}: under spawn and forkserver each child imports it again "
-            f'and fails, or starts children of its own; start it in a function or under if __name__ == "__main__":'
+            f"importing this module starts a {process.what}: a child made by spawn or forkserver imports it again, "
+            f'and fails or starts children of its own; start it in a function or under if __name__ == "__main__"'
         )
         yield Finding(RULE.code, Span.of(event.site), message, fix=guard_process(module, process))
 
@@ -101,6 +119,7 @@ RULE = Rule(
         (".start", "Pool", "Manager", "Executor"),
     ),
     names=(words.MULTIPROCESSING,),
+    makers=words.MULTIPROCESSING,
     check=check,
     possible=may_start_at_import,
 )

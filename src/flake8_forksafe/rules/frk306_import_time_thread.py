@@ -5,7 +5,19 @@ Reports the start of a `threading.Thread` (a subclass too) or `threading.Timer` 
 class body, with no `if __name__ == "__main__"` around it. Programs are left alone: files whose first line is `#!` and
 files named `__main__.py`. So are thread pools, which start no thread before their first task.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The import waits for the thread, and the thread for the import.
+thread importer: Importing thread
+lock lock: Import lock of the module
+thread new: New thread
+importer -> lock: import module
+importer starts new: start() at the top level
+new waits for lock: imports a name out of the module
+importer waits for new: join(), or for its first result
+end: The import ends after the join. Neither ever goes on, nor does anybody who imports the module.
+```
+
 1. Everybody who imports the module gets the thread: the program, the test runner, a linter plugin, a worker process
    that multiprocessing has just spawned.
 2. The importing thread still holds the lock of the module it imports. If the new thread imports that module, or a
@@ -53,9 +65,11 @@ In a script that is never imported but has neither a shebang nor a guard.
 - That a file without a shebang is only ever run, never imported.
 
 ## References
-- https://docs.python.org/3/library/threading.html#thread-objects
-- https://docs.python.org/3/library/importlib.html#importlib.import_module
-- https://docs.python.org/3/library/os.html#os.fork
+- [`threading.Thread`](https://docs.python.org/3/library/threading.html#thread-objects): the program exits when
+  only daemon threads are left
+- [The import system](https://docs.python.org/3/reference/import.html)
+- [`os.fork`](https://docs.python.org/3/library/os.html#os.fork), with the warning about threads
+- [gh-125037](https://github.com/python/cpython/issues/125037): a thread that is joined at import and imports, too
 """
 
 from __future__ import annotations
@@ -81,8 +95,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if start.kind not in _WORDS or start.event.concurrent or not module.context.at_import(start.event):
             continue
         message = (
-            f"importing this module starts a {_WORDS[start.kind]}: it runs in every program that only imports it, may "
-            f"wait for the import lock, and makes each later fork unsafe; start it in a function that the program calls"
+            f"importing this module starts a {_WORDS[start.kind]}, which may wait for the import lock and makes each "
+            f"later fork of the program unsafe; start it in a function that the program calls"
         )
         yield Finding(RULE.code, Span.of(start.event.site), message, fix=guard_thread(module, start))
 
@@ -96,6 +110,7 @@ RULE = Rule(
         (".start", "start_new_thread"),
     ),
     names=(words.THREAD, frozenset({"start", "start_new_thread", "start_new"})),
+    makers=words.THREAD,
     check=check,
     possible=may_start_at_import,
 )

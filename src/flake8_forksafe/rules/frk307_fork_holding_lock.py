@@ -11,7 +11,21 @@ Silent is the rule for an `RLock` and a `Condition()`, which the forking thread 
 releases the lock first, for file locks, for a plain `Popen`, for spawn and forkserver, and in a module that has
 `os.register_at_fork(after_in_child=...)` make its locks anew.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The child waits for a lock that was taken by its own copy of the thread.
+thread parent: Parent
+lock lock: threading.Lock
+process child: Child
+parent -> lock: with lock:
+parent starts child: Process.start(), by fork
+note lock: copied as taken
+parent -x lock: release(): in the parent only
+child waits for lock: with lock:
+parent waits for child: join()
+end: Nobody can release the child's copy. It happens on every run, and no second thread is needed.
+```
+
 1. The thread acquires the lock and forks.
 2. The child gets a copy of the memory: the lock is taken in it. A `threading.Lock` knows no owner, so nothing tells the
    child that the holder is itself.
@@ -139,5 +153,6 @@ RULE = Rule(
         ("Lock", "Semaphore", "Condition", "lock("),
     ),
     names=(words.MULTIPROCESSING | words.FORK | {"preexec_fn"}, words.LOCK),
+    makers=words.MULTIPROCESSING | words.FORK | words.LOCK | {"preexec_fn"},
     check=check,
 )

@@ -5,7 +5,22 @@ Reports, inside `async def`, each `os.fork()`, `os.forkpty()` and `pty.fork()`, 
 `Pool`, `Manager` or `ProcessPoolExecutor` whose processes are made by fork: asked for, or by default if the project
 supports a Python below 3.14. Spawn and forkserver contexts are fine.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: SIGTERM to the child ends up in the event loop of the parent.
+process parent: Parent, in a coroutine
+object loop: The parent's event loop
+process child: Child
+note loop: has a handler for SIGTERM
+parent starts child: os.fork(): inherits handler and wakeup fd
+parent -> child: SIGTERM
+child -> loop: the signal, through the shared wakeup fd
+note loop: runs the handler in the parent
+child remains: runs on, SIGTERM had no effect
+parent waits for child: waitpid(), join()
+end: The signal never reaches the child's own code. The parent waits for ever.
+```
+
 1. A coroutine runs while its event loop does. The fork copies the loop in the middle of its work: the selector (an
    epoll descriptor that parent and child then share), the self-pipe, the callbacks that are due, the signal wakeup
    descriptor.
@@ -77,10 +92,11 @@ When the child does nothing but exec, and the parent's loop has no signal handle
 - `set_start_method` in the program that imports the module.
 
 ## References
-- https://docs.python.org/3/library/asyncio-dev.html#concurrency-and-multithreading
-- https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
-- https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
-- https://github.com/python/cpython/issues/84559
+- [asyncio, concurrency and multithreading](https://docs.python.org/3/library/asyncio-dev.html#concurrency-and-multithreading)
+- [Contexts and start methods](https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods)
+- [`signal.set_wakeup_fd`](https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd)
+- [gh-66285](https://github.com/python/cpython/issues/66285): asyncio and fork
+- [gh-84559](https://github.com/python/cpython/issues/84559): forkserver as the default of 3.14
 """
 
 from __future__ import annotations
@@ -97,8 +113,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each fork, and each multiprocessing child that is forked, inside `async def`."""
     for event, what in module.threads.forks_in_coroutines:
         message = (
-            f"{what} in a coroutine copies the running event loop: the child shares its selector and its signal "
-            f'wakeup descriptor with the parent; use multiprocessing.get_context("spawn"), or fork before the loop runs'
+            f"{what} in a coroutine copies the running event loop: child and parent share its selector and its signal "
+            f'wakeup descriptor; use multiprocessing.get_context("spawn"), or fork before the loop runs'
         )
         yield Finding(RULE.code, Span.of(event.site), message)
 
@@ -124,5 +140,6 @@ RULE = Rule(
         ("fork", "Process", "Pool", "Manager"),
     ),
     names=(words.MULTIPROCESSING | words.FORK,),
+    makers=words.MULTIPROCESSING | words.FORK,
     check=check,
 )

@@ -10,7 +10,21 @@ sets it, or because only the callback arms again and every first arming is a dae
 the thread that makes it). It is also silent where the arming again is bounded or stands under a test that other code of
 the module can turn: a stop flag, an `Event`, a counter, the result of the work.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The exit joins a timer, which arms the next one, which is joined as well.
+thread main: Main thread
+thread one: Timer
+thread two: Next timer
+main starts one: Timer.start()
+note main: at its end: sys.exit()
+one starts two: the callback arms it
+one ends: is joined
+main waits for two: the exit joins every non-daemon thread
+two remains: fires and arms the next, for ever
+end: There is always one more thread to join. The interpreter never exits.
+```
+
 1. A Timer is a thread. At exit the interpreter joins every thread that is no daemon.
 2. The join waits for the timer to fire. Its callback arms the next Timer, a new thread, which is joined as well.
 3. So the program never ends. `sys.exit()`, an uncaught exception and dropping the object do not help. The running
@@ -98,6 +112,7 @@ When the process is meant to run until it is killed.
 - [`Thread.daemon`](https://docs.python.org/3/library/threading.html#threading.Thread.daemon), which is inherited from
   the creating thread
 - [`atexit`](https://docs.python.org/3/library/atexit.html)
+- [gh-126168](https://github.com/python/cpython/issues/126168): `atexit` callbacks run after the join of the threads
 """
 
 from __future__ import annotations
@@ -109,6 +124,7 @@ from flake8_forksafe.fixes.timer_loops import as_event_loop
 from flake8_forksafe.fixes.timers import as_daemon
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -117,8 +133,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         name, line = rearming.callback.name, rearming.span.line
         who = "its callback" if name == "<lambda>" else f"{name}()"
         message = (
-            f"{who} (line {line}) arms this non-daemon Timer anew each time it runs: the interpreter can never exit, "
-            f"and a cancel() meanwhile is lost; loop on Event.wait(interval) in one thread, or set daemon = True first"
+            f"{who} (line {line}) arms this non-daemon Timer anew each time it runs: the interpreter never exits, "
+            f"and a cancel() meanwhile is lost; loop on Event.wait(interval) in one thread, or set daemon = True"
         )
         related = Related(rearming.span, "the callback that leads back to the Timer")
         fix = as_event_loop(module, rearming) or as_daemon(module, rearming)
@@ -130,5 +146,6 @@ RULE = Rule(
     "self-rearming-timer",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",)),
     names=(frozenset({"Timer"}), frozenset({"start"})),
+    makers=words.THREAD | words.EVENT,
     check=check,
 )

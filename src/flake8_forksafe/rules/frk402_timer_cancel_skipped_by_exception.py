@@ -7,7 +7,23 @@ raise, when no `finally`, handler or context manager sees to the cancel on that 
 Silent is the rule for daemon timers, for a cancel that only makes room for a replacement, where `cancel` is handed to
 an `ExitStack` or the like, and where another function of the module cancels the timer too.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The timer fires although the work is over.
+thread main: capture()
+thread timer: Timer (watchdog)
+process child: Child
+main starts child: Popen(argv)
+main starts timer: start(), 60 s
+note main: communicate() raises: cancel() is skipped
+note main: the exit has to wait for the timer
+timer -> child: after 60 s: kill()
+timer ends: its callback is done
+main ends: up to 60 s late
+child remains: killed, though it was to live on
+end: The exception was handled long ago. The timer still ended the child, and held up the exit.
+```
+
 1. `start()` makes a thread that sleeps for the interval and then runs the callback.
 2. The guarded code raises. The function is left, and the line with `cancel()` is never reached.
 3. The callback fires although the work is long over: it kills a process that was to live on, closes a connection that
@@ -73,6 +89,7 @@ from flake8_forksafe.finding import Finding, Related, Span
 from flake8_forksafe.fixes.timers import cancel_in_finally
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -80,8 +97,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for skipped in module.timers.skipped_cancels:
         name = module.timers.text_of(skipped.cancel)
         message = (
-            f"an exception of line {skipped.raiser.line} skips this cancel(): {name} (line {skipped.start.site.lineno})"
-            f" still fires, and the interpreter cannot exit before; put {name}.cancel() in a finally"
+            f"an exception in line {skipped.raiser.line} skips this cancel(): {name} (line {skipped.start.site.lineno})"
+            f" still fires, and the interpreter cannot exit before it has; put {name}.cancel() in a finally"
         )
         related = (
             Related(Span.of(skipped.start.site), "the timer is started here"),
@@ -95,5 +112,6 @@ RULE = Rule(
     "timer-cancel-skipped-by-exception",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",), ("cancel",)),
     names=(frozenset({"Timer"}), frozenset({"start"}), frozenset({"cancel"})),
+    makers=words.THREAD | words.EVENT,
     check=check,
 )

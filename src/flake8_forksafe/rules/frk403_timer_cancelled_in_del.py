@@ -8,7 +8,22 @@ method, a closure or lambda over `self`, a partial of one of these, or `self` is
 Silent is the rule where the callback gets a weak reference, or is a static method or plain function that is not given
 the object.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The object waits for its thread to let it go, the thread for the object to stop it.
+thread main: Main thread
+object tail: Tail
+thread follower: Its thread
+main -> tail: Tail(path)
+tail starts follower: Thread(target=self.follow)
+note follower: holds self
+main -> tail: drops its last reference
+tail waits for follower: __del__ runs once nobody holds self
+follower waits for tail: runs until __del__ sets stopped
+main waits for follower: the exit joins the thread
+end: __del__ never runs, the thread never stops, the interpreter never exits.
+```
+
 1. A running thread is held by the interpreter, and holds its target and arguments; a bound method holds its object.
 2. When the program drops its last reference to the object, that of the thread is left. The object is not collected.
 3. So `__del__` does not run, and nobody stops the thread: each waits for the other. A thread, or a timer that arms
@@ -100,6 +115,7 @@ When the thread is known to end by itself soon, and `__del__` is only a second b
 - [`weakref.WeakMethod`](https://docs.python.org/3/library/weakref.html#weakref.WeakMethod) and
   [`weakref.finalize`](https://docs.python.org/3/library/weakref.html#weakref.finalize)
 - [`threading.Thread`](https://docs.python.org/3/library/threading.html#thread-objects)
+- [PEP 442](https://peps.python.org/pep-0442/): when finalizers of collected objects run
 """
 
 from __future__ import annotations
@@ -117,8 +133,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for undying in module.timers.undying:
         kind, made = undying.alarm.noun, Span.of(undying.alarm.call)
         message = (
-            f"__del__ cannot run while the {kind} that it should stop is alive: that {kind} (line {made.line}) holds a "
-            f"reference to the object; stop it in a close() or __exit__, or give it a function without self"
+            f"__del__ cannot run while the {kind} that it should stop is alive: that {kind} (line {made.line}) keeps "
+            f"the object alive; stop it in close() or __exit__, or give it a function without self"
         )
         yield Finding(RULE.code, undying.span, message, (Related(made, f"the {kind} is given the object here"),))
 
@@ -128,5 +144,6 @@ RULE = Rule(
     "timer-cancelled-in-del",
     triggers=(("hread", "billiard"), ("__del__",), ("Thread", "Timer")),
     names=(frozenset({"__del__"}), words.THREAD),
+    makers=words.THREAD | words.EVENT,
     check=check,
 )

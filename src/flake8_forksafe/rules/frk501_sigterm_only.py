@@ -11,7 +11,18 @@ caller chooses the signal. A handle that was given to code out of sight is repor
 the SIGTERM. Silent is the rule about a multiprocessing worker that runs nothing but this module's own code while no
 signal handler is installed.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The parent waits for a child that does not die of SIGTERM.
+process parent: Parent
+process child: Child
+parent starts child: Popen(argv)
+parent -x child: terminate(): SIGTERM is handled or ignored
+child remains: runs on
+parent waits for child: wait(), join() or communicate()
+end: SIGKILL cannot be refused, but nobody sends it.
+```
+
 1. `terminate()` asks. A program may handle SIGTERM, ignore it, have inherited "ignore" from its parent, or be stopped
    by Ctrl-Z, in which case it is not even delivered.
 2. The `wait()`, `join()` or `communicate()` behind it has no limit, so the parent hangs with the child. At the end of a
@@ -76,6 +87,7 @@ for it without limit is the lesser evil. `git` in the middle of a write is such 
   [`Popen.kill`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.kill)
 - [`Process.terminate`](https://docs.python.org/3/library/multiprocessing.html#multiprocessing.Process.terminate)
 - [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html): SIGKILL cannot be caught, blocked or ignored
+- [PEP 475](https://peps.python.org/pep-0475/): a system call goes on after a handler that only sets a flag
 """
 
 from __future__ import annotations
@@ -112,5 +124,6 @@ RULE = Rule(
         ("terminate", "SIGTERM", "send_signal", "kill"),
     ),
     names=(words.HANDLE, words.SIGNAL),
+    makers=words.HANDLE | {"active_children"},
     check=check,
 )

@@ -10,7 +10,21 @@ bound `wait` on; for multiprocessing `join()`, `is_alive()`, `exitcode`, `close(
 `wait(timeout)` that timed out before the signal does not count. Silent is the rule when the handle has been given to
 code out of sight, when the process exits next, and where FRK501 speaks about the same signal.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The child is dead, and its entry stays because nobody asks for the status.
+process parent: Parent
+process child: Child
+kernel table: Process table
+parent starts child: Popen(argv)
+parent -> child: kill(): SIGKILL
+child -> table: exit status
+child ends: killed
+note parent: goes on without wait()
+table remains: a zombie
+end: Each call leaves one more zombie. At the limit fork fails with EAGAIN, for every program of the user.
+```
+
 1. The signal ends the child. The kernel keeps its entry, a zombie, until the parent asks for the exit status.
 2. Nobody asks. While the handle is referenced, not even a later `Popen` cleans it up.
 3. Each round leaves one more zombie: a pid, and a process slot of the user, that are not given back. When the limit is
@@ -107,5 +121,6 @@ RULE = Rule(
         ("terminate", "send_signal", "kill"),
     ),
     names=(words.HANDLE, words.SIGNAL),
+    makers=words.HANDLE | {"active_children"},
     check=check,
 )

@@ -8,7 +8,21 @@ that handle with `os.killpg` or walks its descendants with psutil.
 A session of its own does not help as long as only the shell is signalled. Silent is the rule when the command is a
 literal that begins with `exec`, and in a branch that only Windows takes.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The signal ends the shell. The command never hears of it.
+process parent: Parent
+process shell: /bin/sh
+process command: Command (ffmpeg)
+parent starts shell: Popen(command, shell=True)
+shell starts command: fork, exec
+parent -> shell: kill(): SIGKILL
+shell ends: killed
+parent -x command: no signal for the grandchild
+command remains: runs on, an orphan
+end: The command keeps its port, its files and the write end of every PIPE, as a child of init.
+```
+
 1. `Popen(command, shell=True)` starts `/bin/sh`, and `/bin/sh` starts the command. The handle's pid is the shell's.
 2. dash, the `/bin/sh` of Debian and Ubuntu, never replaces itself by the command, not even for a single simple one.
    bash and busybox sometimes do, so it works on one machine and not on the other.
@@ -108,5 +122,6 @@ RULE = Rule(
     "signal-misses-grandchildren",
     triggers=(("subprocess",), ("Popen", "create_subprocess"), ("terminate", "send_signal", "kill"), ("shell", "-c")),
     names=(words.POPEN, words.SIGNAL),
+    makers=words.POPEN | words.SESSION,
     check=check,
 )

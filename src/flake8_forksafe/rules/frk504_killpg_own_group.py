@@ -7,13 +7,28 @@ Reports `os.killpg` with the pid of a handle, or with `os.getpgid` of it, when t
 The message says which of the two it is. Silent is the rule when keywords come from out of sight, when the function
 compares with the group of this process, and about `killpg(0, ...)`, which is meant.
 
-## Why is this bad?
-A child starts in the process group of its parent.
+## What happens at run time
+```sequence
+title: The signal that is meant for the child ends the parent as well.
+process parent: Parent
+group group: The parent's group
+process child: Child
+parent starts child: Popen(argv): in the same group
+parent -> group: killpg(getpgid(child.pid), SIGKILL)
+group -> child: SIGKILL
+child ends: killed
+group -> parent: SIGKILL
+parent ends: killed by its own signal
+end: Whatever else runs in that group dies, too: other children, the shell script, the CI job.
+```
 
-1. `os.getpgid(child.pid)` therefore is the parent's own group. `os.killpg` on it signals the parent, all its other
-   children, and in a shell script or a CI job whatever else runs in that group: the program kills itself.
-2. `os.killpg(child.pid, ...)` names a group that does not exist: `ProcessLookupError`, and nobody is signalled. Where
-   that is caught, the child simply runs on.
+1. The child starts in the process group of its parent. Nobody asks for another one.
+2. `os.getpgid(child.pid)` therefore is the parent's own group.
+3. `os.killpg` on it signals the parent, all its other children, and in a shell script or a CI job whatever else runs in
+   that group: the program kills itself.
+
+The other form, `os.killpg(child.pid, ...)`, names a group that does not exist: `ProcessLookupError`, and nobody is
+signalled. Where that is caught, the child simply runs on.
 
 ## Example
 ```python
@@ -76,6 +91,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.sessions import start_in_session
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -87,10 +103,16 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             effect = (
                 "its getpgid() is ours, and killpg() signals this very process too"
                 if is_ours
-                else "there is no group with its pid, and killpg() raises ProcessLookupError and signals nobody"
+                else "no group has its pid, and killpg() raises ProcessLookupError"
             )
             message = f"{start}: {effect}; start it with start_new_session=True or process_group=0"
             yield Finding(RULE.code, span, message, (created,), start_in_session(module, handle))
 
 
-RULE = Rule("FRK504", "killpg-own-group", triggers=(("killpg",),), check=check)
+RULE = Rule(
+    "FRK504",
+    "killpg-own-group",
+    triggers=(("killpg",),),
+    makers=words.POPEN | words.SESSION,
+    check=check,
+)

@@ -8,7 +8,23 @@ Silent is the rule when something in sight signals the group of the handle with 
 with psutil, and when the command is a literal that begins with `exec`. A read that this rule reports is not reported by
 FRK102 or FRK103.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The shell is dead, but its command holds the pipe open.
+process parent: Parent
+pipe out: stdout
+process shell: /bin/sh
+process command: Command
+parent starts shell: Popen(shell=True, stdout=PIPE)
+shell starts command: inherits the write end
+note parent: TimeoutExpired after 60 s
+parent -> shell: kill(): SIGKILL
+shell ends: killed
+parent waits for out: communicate(), until the end of file
+command remains: runs on, holds the write end
+end: The end of file comes when the command ends, which is what the timeout was to prevent.
+```
+
 1. `kill()` ends the shell and nothing else: its command runs on (FRK503).
 2. The command has inherited the write end of the PIPE. The pipe has an end of file only when every process that holds
    it has closed it.
@@ -66,6 +82,8 @@ When the command is known to end on its own soon after its shell.
 ## References
 - [`Popen.communicate`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen.communicate), with the idiom
 - [bpo-37424](https://bugs.python.org/issue37424): `subprocess.run` with a timeout, `shell=True` and captured output
+- [gh-82388](https://github.com/python/cpython/issues/82388): after `kill()`, `communicate()` waits for
+  every process that has the pipe
 """
 
 from __future__ import annotations
@@ -85,8 +103,8 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         for event in module.sessions.collected_after_shell_signal(handle):
             span, created = Span.of(event.site), module.created(handle)
             message = (
-                f"only the shell of {module.name_of(event)} was signalled: its command still holds the pipe (line "
-                f"{created.span.line}) open, and this lasts until that ends; use start_new_session=True and os.killpg()"
+                f"only the shell of {module.name_of(event)} was signalled: its command runs on, holds the pipe (line "
+                f"{created.span.line}) open, and this waits for it; use start_new_session=True and os.killpg()"
             )
             yield Finding(RULE.code, span, message, (created,), signal_group(module, handle))
 
@@ -102,5 +120,6 @@ RULE = Rule(
         ("shell", "-c"),
     ),
     names=(words.POPEN, words.SIGNAL, words.PIPE),
+    makers=words.POPEN,
     check=check,
 )

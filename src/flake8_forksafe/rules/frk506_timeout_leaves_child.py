@@ -9,7 +9,20 @@ Silent is the rule about `subprocess.run`, `call`, `check_call` and `check_outpu
 about a child that was signalled before the wait, about loops that try again, and when another method of the class, or a
 function that is given the handle, ends the child.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The timeout is caught, and the child runs on.
+process parent: Parent
+process child: Child
+process second: Second child
+parent starts child: Popen(argv)
+note parent: wait(timeout=60): TimeoutExpired
+note parent: returns None
+child remains: runs on, nobody knows it
+parent starts second: the next try
+end: wait(timeout) gives up waiting and kills nothing. The old child keeps its locks and its port.
+```
+
 1. `wait(timeout=...)` and `communicate(timeout=...)` give up waiting. They never kill the child.
 2. The handler returns or raises as if the job were over. The child runs on, with its locks, its port and its share of
    the machine, and nobody is left who knows it.
@@ -106,5 +119,6 @@ RULE = Rule(
         ("Timeout", "Exception", "except:"),
     ),
     names=(words.POPEN, frozenset({"wait", "communicate"})),
+    makers=words.POPEN,
     check=check,
 )

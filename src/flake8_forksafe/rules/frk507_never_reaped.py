@@ -8,7 +8,20 @@ Silent is the rule about daemons (a session of its own, with stdin, stdout and s
 forked child, multiprocessing workers with `daemon=True`, and modules that reap any child. This rule is off unless it is
 selected: programs that start a viewer and forget it do so on purpose.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The child has failed, and nobody asks.
+process parent: Parent
+process child: Child
+kernel table: Process table
+parent starts child: Popen(argv)
+note parent: goes on, no wait()
+child -> table: exit status 1
+child ends: exits
+table remains: a zombie
+end: The entry stays until the next Popen of the process, or for ever. The failure goes unnoticed.
+```
+
 1. The child ends. The kernel keeps its entry until the parent asks for the exit status: a zombie.
 2. `Popen` objects that are dropped are cleaned up at the next `Popen` of the process, which may be a long time away;
    one that is still referenced never is. Each costs a pid and a process slot of the user.
@@ -59,6 +72,7 @@ When the process ends soon after, or when the child is meant to outlive it.
 ## References
 - [`Popen`](https://docs.python.org/3/library/subprocess.html#subprocess.Popen): its destructor emits a ResourceWarning
   if the child process is still running
+- [gh-83071](https://github.com/python/cpython/issues/83071): that warning for a child that is meant to run on
 - [wait(2)](https://man7.org/linux/man-pages/man2/wait.2.html), NOTES, on zombies
 - [Joining zombie processes](https://docs.python.org/3/library/multiprocessing.html#all-start-methods)
 """
@@ -70,6 +84,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -77,10 +92,10 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each child that becomes a zombie because nothing in sight waits for it."""
     for handle in module.handles:
         if module.ending.is_forgotten(handle):
-            wait = "join()" if handle.family is Family.MULTIPROCESSING else "wait()"
+            wait = "join()" if handle.family is Family.MULTIPROCESSING else "wait(), or use subprocess.run()"
             message = (
                 "nothing waits for this child or polls it: it stays a zombie when it has ended, and nobody learns how "
-                f"it went; keep the handle and call {wait}, or use subprocess.run()"
+                f"it went; keep the handle and call {wait}"
             )
             yield Finding(RULE.code, module.created(handle).span, message)
 
@@ -92,6 +107,7 @@ RULE = Rule(
         ("subprocess", "multiprocess", "billiard"),
         ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
     ),
+    makers=words.HANDLE | words.SUBPROCESS,
     check=check,
     opt_in=True,
 )

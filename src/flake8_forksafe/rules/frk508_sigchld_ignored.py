@@ -8,15 +8,33 @@ Return codes are read by `returncode`, `exitcode`, the value of `wait()` or of `
 `check_output`. Silent is the rule when SIGCHLD is ignored in a forked child only, when the module only forks, and when
 the `run()` calls and the wait for any child follow each other in one thread.
 
-## Why is this bad?
-1. While SIGCHLD is ignored, the kernel reaps every child by itself and throws the status away. `waitpid` in
-   `Popen.wait()` fails with ECHILD, and subprocess takes that for return code 0: every command that fails has
-   succeeded.
-2. `os.wait()` and `os.waitpid(-1)` take the status of whichever child ended, one of subprocess's too. Its own `waitpid`
-   then meets ECHILD as well, and its return code is 0.
+## What happens at run time
+```sequence
+title: The kernel has thrown the status away, and a failure reads as success.
+process parent: Parent
+kernel kernel: Process table
+process child: Child (xmllint)
+parent -> kernel: signal(SIGCHLD, SIG_IGN)
+parent starts child: run(["xmllint", ...])
+child -> kernel: exit status 1
+child ends: exits
+note kernel: keeps no status
+parent -> kernel: waitpid(), inside run()
+kernel -> parent: ECHILD: no such child
+parent remains: takes it for return code 0
+end: Every command that fails has succeeded.
+```
 
-The second is a race. With a SIGCHLD handler that calls `waitpid(-1)`, 6 to 16 of 50 `subprocess.run()` calls reported a
-wrong status. An ignored SIGCHLD is also inherited by the children and their children.
+1. While SIGCHLD is ignored, the kernel reaps every child by itself.
+2. The child fails. The kernel throws its status away.
+3. `waitpid` in `Popen.wait()` fails with ECHILD, and subprocess takes that for return code 0: every command that fails
+   has succeeded.
+
+An ignored SIGCHLD is also inherited by the children and their children.
+
+`os.wait()` and `os.waitpid(-1)` take the status of whichever child ended, one of subprocess's too, whose own `waitpid`
+then meets ECHILD as well. That is a race: with a SIGCHLD handler that calls `waitpid(-1)`, 6 to 16 of 50
+`subprocess.run()` calls reported a wrong status.
 
 ## Example
 ```python
@@ -73,6 +91,7 @@ When the children whose return codes are read are started while SIGCHLD still ha
   [wait(2)](https://man7.org/linux/man-pages/man2/wait.2.html), NOTES: SIGCHLD set to SIG_IGN
 - [`os.waitpid`](https://docs.python.org/3/library/os.html#os.waitpid) and
   [`signal.signal`](https://docs.python.org/3/library/signal.html#signal.signal)
+- [bpo-15756](https://bugs.python.org/issue15756): `Popen.poll()` and ECHILD
 """
 
 from __future__ import annotations
@@ -86,6 +105,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.statuses import StatusRead
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -120,6 +140,7 @@ RULE = Rule(
         ("SIGCHLD", "SIGCLD", "waitpid", "os.wait", ".wait3", ".wait4", "waitid", "from os import"),
         ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
     ),
-    names=(frozenset({"SIGCHLD", "SIGCLD", "wait", "waitpid", "waitid", "wait3", "wait4"}),),
+    names=(words.REAPING,),
+    makers=words.HANDLE | words.SUBPROCESS | words.REAPING,
     check=check,
 )

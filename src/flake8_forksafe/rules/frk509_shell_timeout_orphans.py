@@ -8,7 +8,22 @@ arguments on, the report stands at the call of that function that gives them.
 Silent is the rule when the command is a literal that begins with `exec`, when the timeout is `None`, and in a branch
 that only Windows takes.
 
-## Why is this bad?
+## What happens at run time
+```sequence
+title: The timeout ends the shell. The command runs on.
+process parent: Parent
+process shell: /bin/sh
+process command: Command (du)
+parent starts shell: check_output(shell=True, timeout=30)
+shell starts command: fork, exec
+parent -> shell: after 30 s: SIGKILL
+shell ends: killed
+note parent: raises TimeoutExpired, in time
+parent -x command: no signal for the grandchild
+command remains: runs on, an orphan
+end: The command keeps its files and its port, and the retry starts a second one beside it.
+```
+
 1. `shell=True` starts `/bin/sh`, which starts the command. dash, the `/bin/sh` of Debian and Ubuntu, never replaces
    itself by the command.
 2. At the timeout, `run` kills its child, which is the shell, and raises `TimeoutExpired` in time.
@@ -78,6 +93,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
+from flake8_forksafe.stdlib import words
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -97,5 +113,6 @@ RULE = Rule(
     "shell-timeout-orphans",
     triggers=(("subprocess",), ("shell",), ("timeout",)),
     names=(frozenset({"shell"}), frozenset({"timeout"})),
+    makers=words.POPEN | words.SUBPROCESS,
     check=check,
 )

@@ -32,5 +32,20 @@ THREAD = _constructors("THREAD", "TIMER", "EXECUTOR") | {
 }
 LOCK = _constructors("LOCK", "REENTRANT_LOCK", "PROCESS_LOCK")
 PIPE = frozenset({"PIPE"})
+#: What the functions that start a child and wait for it are imported from.
+SUBPROCESS = frozenset({"subprocess"})
+QUEUE = _constructors("QUEUE")
+#: What makes a descriptor that children inherit.
+INHERITING = frozenset({"set_inheritable", "dup2", "pipe2", "F_SETFD"})
+PIPE_ENDS = frozenset({"pipe", "pipe2"})
+SOCKET = _constructors("SOCKET")
+EVENT = _constructors("EVENT")
+EXIT = frozenset({"exit", "_exit", "quit", "SystemExit", "abort"})
+#: What puts a process into a group of its own, or signals one.
+SESSION = frozenset(
+    {"setsid", "setpgid", "setpgrp", "start_new_session", "process_group", "preexec_fn", "killpg", "getpgid"}
+)
+#: What takes the status of a child that somebody else waits for.
+REAPING = frozenset({"SIGCHLD", "SIGCLD", "wait", "waitpid", "waitid", "wait3", "wait4"})
 SIGNAL = frozenset({"terminate", "kill", "send_signal", "killpg", "pidfd_send_signal"})
 WAIT = frozenset({"wait", "poll", "returncode", "communicate", "to_thread", "run_in_executor", "wait_for"})

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
+HOOKS = ["flake8-forksafe", "forksafe", "forksafe-fix"]
 HIT = "import subprocess\n\nsubprocess.call(['make'], stdout=subprocess.PIPE)\n"
 
 pytestmark = [
@@ -28,34 +30,39 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the files of this one as they are now: pre-commit installs hooks only from a commit."""
+    """A clone of this repository, with the files as they are now: pre-commit installs hooks only from a commit.
+
+    Where the tests run on an unpacked archive, a new repository takes the place of the clone.
+    """
     folder = tmp_path_factory.mktemp("hooks")
+    if (ROOT / ".git").exists():
+        git(folder, "clone", "--quiet", str(ROOT), ".")
+        shutil.rmtree(folder / "src")
+    else:
+        git(folder, "init", "--quiet")
     for name in ("src", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
         path = ROOT / name
         if path.is_dir():
             shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(path, folder / name)
-    git(folder, "init", "--quiet")
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=hooks")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message=hooks")
     return folder
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pre-commit keeps the environment it builds; both tests use one."""
+    """Where pre-commit keeps the environment it builds; all tests use one."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def repository(tmp_path: Path, hooks: Path) -> Path:
     """A repository that uses the hooks, with a hazard in the index."""
-    revision = git(hooks, "rev-parse", "HEAD").strip()
-    (tmp_path / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {hooks}\n  rev: {revision}\n  hooks:\n  - id: forksafe\n  - id: forksafe-fix\n",
-        encoding="utf-8",
-    )
+    source = {"repo": str(hooks), "rev": git(hooks, "rev-parse", "HEAD").strip()}
+    configuration = {"repos": [source | {"hooks": [{"id": hook} for hook in HOOKS]}]}
+    (tmp_path / ".pre-commit-config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     (tmp_path / "hit.py").write_text(HIT, encoding="utf-8")
     (tmp_path / "clean.py").write_text("print()\n", encoding="utf-8")
     (tmp_path / "script").write_text(f"#!/usr/bin/env python3\n{HIT}", encoding="utf-8")
@@ -77,6 +84,23 @@ def pre_commit(repository: Path, cache: Path, hook: str) -> subprocess.Completed
         check=False,
         timeout=600,
     )
+
+
+def test_every_hook_of_the_repository_is_tried_here() -> None:
+    manifest = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in manifest] == HOOKS
+
+
+def test_flake8_forksafe_reports_our_codes_alone(repository: Path, cache: Path) -> None:
+    (repository / "clean.py").write_text("import os\n", encoding="utf-8")
+    done = pre_commit(repository, cache, "flake8-forksafe")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "hit.py:3:1: FRK104" in done.stdout
+    assert "script:4:1: FRK104" in done.stdout
+    assert "F401" not in done.stdout
+    assert "notes.txt" not in done.stdout
+    (repository / ".flake8").write_text("[flake8]\nextend-ignore = FRK104\n", encoding="utf-8")
+    assert pre_commit(repository, cache, "flake8-forksafe").returncode == 0
 
 
 def test_forksafe_reports_and_does_not_write(repository: Path, cache: Path) -> None:

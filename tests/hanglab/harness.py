@@ -25,7 +25,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
@@ -365,80 +365,126 @@ def run(program: Program, *, folder: Path, limit: float, table: ProcessTable) ->
     Raises:
         RuntimeError: a process of the run could not be ended.
     """
-    name = "program"
-    work, output, errors = folder / "work", folder / "output", folder / "errors"
-    work.mkdir()
-    (work / f"{name}.py").write_bytes(program.source)
-    arguments = ["-c", f"import {name}; print({LAST_ACT!r}, flush=True)"] if program.imported else [f"{name}.py"]
-    mark = uuid.uuid4().hex
     orphans: tuple[str, ...] = ()
-    with output.open("wb") as stdout, errors.open("wb") as stderr:
-        begin = time.monotonic()
-        main = subprocess.Popen(
-            [sys.executable, "-B", *arguments],
-            cwd=work,
-            env={**os.environ, MARK: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    try:
-        watch = Watch(main.pid, table)
-        while not (ended := _has_ended(main)) and time.monotonic() - begin < limit:
+    with started(program, folder=folder, table=table) as under_way:
+        watch = Watch(under_way.main.pid, table)
+        while not (ended := under_way.has_ended) and under_way.seconds < limit:
             watch.look()
             time.sleep(INTERVAL)
-        seconds = time.monotonic() - begin
+        seconds = under_way.seconds
         if ended:
-            orphans = tuple(sorted(process.name for process in _survivors(main, mark, table)))
-    finally:
-        _end_all(main, mark, table)
+            orphans = tuple(sorted(process.name for process in under_way.survivors()))
     return Observation(
-        status=main.returncode if ended else None,
+        status=under_way.main.returncode if ended else None,
         seconds=seconds,
-        output=output.read_text(errors="replace"),
-        errors=errors.read_text(errors="replace")[-4000:],
+        output=(folder / "output").read_text(errors="replace"),
+        errors=(folder / "errors").read_text(errors="replace")[-4000:],
         zombies=tuple(watch.zombies),
         orphans=orphans,
         leaks=tuple(watch.leaks),
     )
 
 
-def _has_ended(main: subprocess.Popen[bytes]) -> bool:
-    """Whether the program has ended; it is not reaped, so that its number stays its own and its group's."""
-    return os.waitid(os.P_PID, main.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+@contextlib.contextmanager
+def started(
+    program: Program,
+    *,
+    folder: Path,
+    table: ProcessTable,
+    name: str = "program",
+    interpreter: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """Start `program`, and in the end kill everything that it started.
+
+    Arguments:
+        program: what to start.
+        folder: an empty folder; the program works in `folder/work` and writes to `folder/output` and `folder/errors`.
+        table: the processes of the machine.
+        name: what the program's file is called, without `.py`.
+        interpreter: the Python that runs it, a path or the name of a command.
+        environment: variables that it gets besides those of this process.
+
+    Raises:
+        RuntimeError: a process of the run could not be ended.
+    """
+    work = folder / "work"
+    work.mkdir()
+    (work / f"{name}.py").write_bytes(program.source)
+    arguments = ["-c", f"import {name}; print({LAST_ACT!r}, flush=True)"] if program.imported else [f"{name}.py"]
+    mark = uuid.uuid4().hex
+    with (folder / "output").open("wb") as stdout, (folder / "errors").open("wb") as stderr:
+        begin = time.monotonic()
+        main = subprocess.Popen(
+            [interpreter, *arguments],
+            cwd=work,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {}), MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    under_way = Run(main, f"{MARK}={mark}", begin, table)
+    try:
+        yield under_way
+    finally:
+        under_way.end()
 
 
-def _started_by(main: subprocess.Popen[bytes], mark: str, table: ProcessTable) -> list[Process]:
-    """The living processes of the run: those of its session and those that carry its mark."""
-    return [
-        process
-        for process in table.now().values()
-        if not process.is_dead and (process.session == main.pid or process.carries(f"{MARK}={mark}"))
-    ]
+@dataclass(frozen=True)
+class Run:
+    """A program that was started, and all that it starts.
 
+    Arguments:
+        main: the program.
+        mark: what stands in the environment of all its processes.
+        begin: when it was started, by the monotonic clock.
+        table: the processes of the machine.
+    """
 
-def _survivors(main: subprocess.Popen[bytes], mark: str, table: ProcessTable) -> list[Process]:
-    """The processes that run on after the program has ended and they have had time to."""
-    end = time.monotonic() + FAREWELL
-    while (living := _started_by(main, mark, table)) and time.monotonic() < end:
-        time.sleep(INTERVAL)
-    return living
+    main: subprocess.Popen[bytes]
+    mark: str
+    begin: float
+    table: ProcessTable
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self.begin
 
-def _end_all(main: subprocess.Popen[bytes], mark: str, table: ProcessTable) -> None:
-    """Kill the program's group and every process of the run outside it, and reap the program."""
-    end = time.monotonic() + 10
-    while True:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(main.pid, signal.SIGKILL)
-        living = _started_by(main, mark, table)
-        if not living:
-            break
-        for process in living:
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program has ended; it is not reaped, so that its number stays its own and its group's."""
+        return os.waitid(os.P_PID, self.main.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def living(self) -> list[Process]:
+        """The living processes of the run: those of its session and those that carry its mark."""
+        return [
+            process
+            for process in self.table.now().values()
+            if not process.is_dead and (process.session == self.main.pid or process.carries(self.mark))
+        ]
+
+    def survivors(self) -> list[Process]:
+        """The processes that run on after the program has ended and they have had time to."""
+        end = time.monotonic() + FAREWELL
+        while (living := self.living()) and time.monotonic() < end:
+            time.sleep(INTERVAL)
+        return living
+
+    def end(self) -> None:
+        """Kill the program's group and every process of the run outside it, and reap the program."""
+        end = time.monotonic() + 10
+        while True:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        if time.monotonic() > end:
-            raise RuntimeError(f"{living} cannot be ended")
-        time.sleep(INTERVAL / 4)
-    main.wait()
+                os.killpg(self.main.pid, signal.SIGKILL)
+            living = self.living()
+            if not living:
+                break
+            for process in living:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            if time.monotonic() > end:
+                raise RuntimeError(f"{living} cannot be ended")
+            time.sleep(INTERVAL / 4)
+        self.main.wait()

@@ -12,16 +12,14 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 _DOWNLOAD_SECONDS = 600
-_PURE_WHEEL = (
-    *("--only-binary", ":all:", "--platform", "any", "--implementation", "py"),
-    *("--abi", "none", "--python-version", "3.11"),
-)
+_WHEEL = ("--only-binary", ":all:", "--python-version", "3.11")
 _SDIST = ("--no-binary", ":all:")
 
 
@@ -68,13 +66,15 @@ def obtain(pin: Pin, store: Path) -> Path:
         _download(pin, store)
     if not archive.exists():
         raise ArchiveError(f"MISSING {pin.archive}: pip fetched another file")
-    if sha256(archive.read_bytes()) != pin.sha256:
+    with archive.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != pin.sha256:
         raise ArchiveError(f"ARCHIVE DIFFERS {archive}: not the pinned sha256; delete it and run again")
     return archive
 
 
 def _download(pin: Pin, store: Path) -> None:
-    kind = _PURE_WHEEL if pin.archive.endswith(".whl") else _SDIST
+    kind = wheel_options(pin.archive) if pin.archive.endswith(".whl") else _SDIST
     pip = (sys.executable, "-m", "pip", "download", "-qq", "--no-deps")
     try:
         subprocess.run(
@@ -84,6 +84,13 @@ def _download(pin: Pin, store: Path) -> None:
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise ArchiveError(f"DOWNLOAD FAILED {pin.requirement}: {error}") from error
+
+
+def wheel_options(name: str) -> tuple[str, ...]:
+    """Return what makes pip take the wheel called `name`, whatever machine this is."""
+    python, abi, platforms = name.removesuffix(".whl").split("-")[-3:]
+    tags = (option for platform in platforms.split(".") for option in ("--platform", platform))
+    return (*_WHEEL, "--implementation", python[:2], "--abi", abi, *tags)
 
 
 def read_member(archive: Path, member: str) -> bytes:
@@ -101,10 +108,12 @@ def read_member(archive: Path, member: str) -> bytes:
     raise ArchiveError(f"NO SUCH FILE {member} in {archive}")
 
 
-def python_members(wheel: Path) -> dict[str, bytes]:
-    """Return every ``.py`` file of a wheel, by its path inside the wheel."""
+def python_members(wheel: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the path inside the wheel and the content of every ``.py`` file of it."""
     with zipfile.ZipFile(wheel) as opened:
-        return {name: opened.read(name) for name in sorted(opened.namelist()) if name.endswith(".py")}
+        for name in sorted(opened.namelist()):
+            if name.endswith(".py"):
+                yield name, opened.read(name)
 
 
 def sha256(data: bytes) -> str:

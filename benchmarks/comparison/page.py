@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.comparison.cases import Kind, Module
 from benchmarks.comparison.rules import Rules
 from benchmarks.comparison.score import Result
 from benchmarks.comparison.tools import OURS
+from benchmarks.generated import table
 from benchmarks.pinned import PROJECT
 
 PAGE = PROJECT / "docs" / "comparison.md"
@@ -18,25 +18,10 @@ NO_RULE = "-"
 NOT_RUN = "not run"
 
 
-class PageError(Exception):
-    """A page that lacks the markers of a generated part; the message is for people."""
-
-
-def insert(text: str, parts: Mapping[str, str]) -> str:
-    """Return the page with each part between its markers `<!-- begin: name -->` and `<!-- end: name -->`."""
-    for name, content in parts.items():
-        begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
-        pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
-        if len(pattern.findall(text)) != 1:
-            raise PageError(f"{PAGE}: expected one pair of lines {begin!r} and {end!r}")
-        text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)  # type: ignore[misc]
-    return text
-
-
 def tool_table(versions: Mapping[str, tuple[str, str]], *, date: str, python: str) -> str:
     """Return when and with what the tools ran; `versions` holds version and options of each."""
     rows = [(tool, *versions.get(tool, (NOT_RUN, "its rules could not be had"))) for tool in COLUMNS]
-    return f"Run on {date} with Python {python}.\n\n" + _table(("tool", "version", "rules that are on"), rows)
+    return f"Run on {date} with Python {python}.\n\n" + table(("tool", "version", "rules that are on"), rows)
 
 
 def hazard_table(names: Mapping[str, str], modules: Sequence[Module], results: Mapping[str, Result]) -> str:
@@ -60,7 +45,7 @@ def hazard_table(names: Mapping[str, str], modules: Sequence[Module], results: M
     ]
     total = ("all", str(sum(hazards.values())), str(sum(near_misses.values())))
     rows.append((*total, *(_cell(results.get(tool), names) for tool in COLUMNS)))
-    return _table(header, rows, right=range(1, len(header)))
+    return table(header, rows, right=range(1, len(header)))
 
 
 def _cell(result: Result | None, codes: Iterable[str]) -> str:
@@ -76,7 +61,7 @@ def _cell(result: Result | None, codes: Iterable[str]) -> str:
 def about_table(rules: Rules) -> str:
     """Return which rules of the other tools count, and for what."""
     rows = [(_rule_names(about.rules), ", ".join(sorted(about.codes)), about.reason) for about in rules.about]
-    return _table(("rule", "counts for", "what it warns of"), rows)
+    return table(("rule", "counts for", "what it warns of"), rows)
 
 
 def aside_table(rules: Rules, modules: Sequence[Module], results: Mapping[str, Result]) -> str:
@@ -91,7 +76,7 @@ def aside_table(rules: Rules, modules: Sequence[Module], results: Mapping[str, R
         for spread in [results[tool].spread(names)]
     ]
     header = ("subject", "rules", f"of {of_hazards} with a hazard", f"of {of_near_misses} near misses")
-    return _table(header, rows, right=(2, 3))
+    return table(header, rows, right=(2, 3))
 
 
 def neighbour_table(rules: Rules, results: Mapping[str, Result]) -> str:
@@ -107,19 +92,8 @@ def neighbour_table(rules: Rules, results: Mapping[str, Result]) -> str:
         )
         for neighbour in rules.neighbours
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _rule_names(rules: Mapping[str, frozenset[str]]) -> str:
     return "; ".join(f"{tool} {', '.join(sorted(names))}" for tool, names in rules.items())
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    aligned = frozenset(right)
-    rule = ["--:" if column in aligned else "---" for column in range(len(header))]
-    return "\n".join(_lines((header, rule, *rows)))
-
-
-def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

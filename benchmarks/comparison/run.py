@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks import generated
 from benchmarks.comparison import cases, page, rules, score
 from benchmarks.comparison.tools import RULES_REPOSITORY, Report, Tool, ToolError, tools
 from benchmarks.pinned import default_cache
@@ -76,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parts = compare(options)
         if options.write:
-            page.PAGE.write_text(page.insert(page.PAGE.read_text(encoding="utf-8"), parts), encoding="utf-8")
+            generated.write(page.PAGE, parts)
         print(*parts.values(), sep="\n\n")
-    except (ToolError, page.PageError, OSError) as problem:
+    except (ToolError, generated.PageError, OSError) as problem:
         print(f"comparison: {problem}", file=sys.stderr)
         return 1
     return 0

@@ -170,7 +170,7 @@ def _parse_errors(data: bytes, name: str) -> list[str]:
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of every `.py` file of a wheel or sdist."""
     if archive.suffix == ".whl":
-        yield from python_members(archive).items()
+        yield from python_members(archive)
         return
     with tarfile.open(archive) as sdist:
         for member in sdist:

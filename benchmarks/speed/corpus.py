@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from benchmarks.pinned import ArchiveError, Pin, obtain, python_members, read_pins
 
-_PINS = Path(__file__).resolve().parent / "pins.txt"
+_HERE = Path(__file__).resolve().parent
 
-# A checked project has one; the plugin reads the target version from it.
+# What begins with a dot is passed over by some linters and not by others.
+_HIDDEN = re.compile(r"(?:^|/)\.")
+
+# A checked project has one; the plugin and the commands read the target version from it.
 _PYPROJECT = '[project]\nname = "corpus"\nversion = "0"\nrequires-python = ">=3.11"\n'
+
+
+class Kind(Enum):
+    """Which packages; the value is their pins file."""
+
+    SMALL = _HERE / "pins.txt"
+    LARGE = _HERE / "pins-large.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,44 +32,58 @@ class Corpus:
     """A folder of Python files, with its size for the table."""
 
     folder: Path
+    packages: int
     files: int
     lines: int
     size: int  # bytes
 
+    @classmethod
+    def of(cls, folder: Path) -> Corpus:
+        """Count what is in `folder`, where each package has a folder of its own."""
+        files = lines = size = 0
+        for path in folder.rglob("*.py"):
+            content = path.read_bytes()
+            files, lines, size = files + 1, lines + content.count(b"\n"), size + len(content)
+        return cls(folder, sum(entry.is_dir() for entry in folder.iterdir()), files, lines, size)
+
     def __str__(self) -> str:
-        return f"{self.files:,} files, {self.lines:,} lines, {self.size / 1e6:.1f} MB in {self.folder}"
+        return f"{self.files:,} files of {self.packages} packages, {self.lines:,} lines, {self.size / 1e6:.1f} MB"
 
 
-def build(destination: Path, packages: Collection[str] = ()) -> Corpus:
-    """Make ``destination/corpus`` anew from the pinned archives.
+def build(kind: Kind, destination: Path, packages: Collection[str] = ()) -> Corpus:
+    """Make the corpus anew, in a folder of `destination`, from the pinned archives.
 
-    `packages` limits it to those of the pins file (empty: all of them). Raises
-    `ArchiveError` for an archive that cannot be had and for an unknown package.
+    `packages` limits it to those of the pins files (empty: all of them). Raises
+    `ArchiveError` for an archive that cannot be had, for an unknown package, and where
+    no package is left.
     """
-    folder = destination / "corpus"
+    folder = destination / f"corpus-{kind.name.lower()}"
     shutil.rmtree(folder, ignore_errors=True)
-    sizes = tuple(_write(folder, destination, _chosen(packages)))
+    for pin in _chosen(kind, packages):
+        _extract(pin, destination, folder)
+    give_project_file(folder)
+    return Corpus.of(folder)
+
+
+def give_project_file(folder: Path) -> None:
+    """Make `folder` a project, so that no option is read from the folders around it."""
     (folder / "pyproject.toml").write_text(_PYPROJECT, encoding="utf-8")
-    return Corpus(
-        folder=folder,
-        files=len(sizes),
-        lines=sum(lines for lines, _ in sizes),
-        size=sum(size for _, size in sizes),
-    )
 
 
-def _chosen(packages: Collection[str]) -> tuple[Pin, ...]:
-    pins = read_pins(_PINS)
-    if unknown := set(packages) - {pin.package for pin in pins}:
-        raise ArchiveError(f"not in {_PINS}: {', '.join(sorted(unknown))}")
-    return tuple(pin for pin in pins if not packages or pin.package in packages)
+def _chosen(kind: Kind, packages: Collection[str]) -> tuple[Pin, ...]:
+    known = {pin.package for other in Kind for pin in read_pins(other.value)}
+    if unknown := set(packages) - known:
+        raise ArchiveError(f"in no pins file: {', '.join(sorted(unknown))}")
+    pins = tuple(pin for pin in read_pins(kind.value) if not packages or pin.package in packages)
+    if not pins:
+        raise ArchiveError(f"none of these is in {kind.value}; name one that is, or leave the part out with --only")
+    return pins
 
 
-def _write(folder: Path, destination: Path, pins: tuple[Pin, ...]) -> Iterator[tuple[int, int]]:
-    for pin in pins:
-        archive = obtain(pin, destination / ".archives")
-        for name, content in python_members(archive).items():
-            target = folder / pin.package / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            yield content.count(b"\n"), len(content)
+def _extract(pin: Pin, destination: Path, folder: Path) -> None:
+    for name, content in python_members(obtain(pin, destination / ".archives")):
+        if _HIDDEN.search(name):
+            continue
+        target = folder / pin.package / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)

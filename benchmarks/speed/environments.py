@@ -1,7 +1,8 @@
-"""Two virtual environments that differ in one thing: the plugin is installed or not.
+"""Virtual environments: flake8 alone, flake8 and this project, ruff.
 
-flake8 finds plugins by the metadata of what is installed, so this is how a user meets
-the difference. Both hold the releases of flake8 and its parts in ``constraints.txt``.
+The first two differ in one thing: the plugin is installed or not. flake8 finds plugins by
+the metadata of what is installed, so this is how a user meets the difference. All hold the
+releases in ``constraints.txt``.
 """
 
 from __future__ import annotations
@@ -30,12 +31,17 @@ class Environment:
         """Return the command that runs flake8 here, in one process, unconfigured."""
         return (str(self.python), "-m", "flake8", "--isolated", "-j1", *arguments)
 
-    def version(self) -> str:
+    def script(self, name: str, *arguments: str) -> tuple[str, ...]:
+        """Return the command that runs an installed program, as a user types it."""
+        return (str(self.python.with_name(name)), *arguments)
+
+    def flake8_version(self) -> str:
         """Return what ``flake8 --version`` prints here: flake8, plugins, Python."""
-        done = subprocess.run(self.flake8("--version"), capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise InstallError(f"flake8 does not start: {_last_line(done.stderr)}")
-        return " ".join(done.stdout.split())
+        return _printed(self.flake8("--version"))
+
+    def version(self, name: str) -> str:
+        """Return what the installed program `name` prints as its version."""
+        return _printed(self.script(name, "--version"))
 
 
 def flake8_alone(folder: Path) -> Environment:
@@ -50,9 +56,14 @@ def flake8_with_plugin(folder: Path, project: Path) -> Environment:
     not list the plugin afterwards.
     """
     environment = _make(folder, "flake8", str(project))
-    if "flake8-forksafe" not in environment.version():
+    if "flake8-forksafe" not in environment.flake8_version():
         raise InstallError(f"flake8 does not list the plugin installed from {project}")
     return environment
+
+
+def ruff(folder: Path) -> Environment:
+    """Make an environment in `folder`, anew, that holds ruff."""
+    return _make(folder, "ruff")
 
 
 def _make(folder: Path, *requirements: str) -> Environment:
@@ -69,6 +80,13 @@ def _make(folder: Path, *requirements: str) -> Environment:
     if done.returncode != 0:
         raise InstallError(f"pip cannot install {requirements}:\n{done.stderr.strip()}")
     return environment
+
+
+def _printed(command: tuple[str, ...]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise InstallError(f"{' '.join(command)} does not start: {_last_line(done.stderr)}")
+    return " ".join(done.stdout.split())
 
 
 def _last_line(text: str) -> str:

@@ -1,22 +1,28 @@
-"""The figures as one table of plain text."""
+"""The figures as a table, of plain text or in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
+from benchmarks import generated
 from benchmarks.speed.measure import Against, Comparison, Goal, Measure
 
 _HEADER = (
-    *("scenario", "measure", "without", "with", "added", "ratio", "(range)"),
+    *("subject / baseline", "measure", "baseline", "subject", "difference", "ratio", "(range)"),
     *("goal", "met"),
 )
 _LEFT = 2  # the first columns are words, the rest figures
 
 
-def render(comparisons: Iterable[Comparison]) -> Iterator[str]:
-    """Yield the lines of the table: one per scenario and measure."""
-    rows = [_HEADER, *map(_row, comparisons)]
+def markdown(comparisons: Iterable[Comparison]) -> str:
+    """Return the table in Markdown: one row per scenario and measure, and one more for each further goal."""
+    return generated.table(_HEADER, _rows(comparisons), right=range(_LEFT, len(_HEADER)))
+
+
+def text(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """Yield the lines of the same table, in plain text."""
+    rows = [_HEADER, *_rows(comparisons)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = zip(row, widths, strict=True)
@@ -25,7 +31,17 @@ def render(comparisons: Iterable[Comparison]) -> Iterator[str]:
         ).rstrip()
 
 
-def _row(comparison: Comparison) -> tuple[str, ...]:
+def _rows(comparisons: Iterable[Comparison]) -> Iterator[tuple[str, ...]]:
+    for comparison in comparisons:
+        figures = _figures(comparison)
+        goals = [(_goal(goal), "yes" if comparison.meets(goal) else "NO") for goal in comparison.goals]
+        first, *more = goals or [("", "")]
+        yield (*figures, *first)
+        for goal in more:
+            yield (*("" for _ in figures), *goal)
+
+
+def _figures(comparison: Comparison) -> tuple[str, ...]:
     low, high = comparison.ratio_range
     return (
         comparison.scenario.title,
@@ -35,14 +51,14 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         _amount(comparison.measure, comparison.difference, sign="+"),
         f"{comparison.ratio:.3f}",
         f"({low:.3f}-{high:.3f})",
-        _goal(comparison.goal),
-        {None: "", True: "yes", False: "NO"}[comparison.met],
     )
 
 
-def _goal(goal: Goal | None) -> str:
-    if goal is None:
-        return ""
+def _goal(goal: Goal) -> str:
+    return f"{goal.note}: {_limit(goal)}" if goal.note else _limit(goal)
+
+
+def _limit(goal: Goal) -> str:
     match goal.against:
         case Against.RATIO:
             return f"<= {goal.limit:.3f}"

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from benchmarks import generated
 from benchmarks.comparison import page, rules
 from benchmarks.comparison.cases import Kind, Module, fixture_modules, statement_span
 from benchmarks.comparison.score import Result, Score, by_path
@@ -109,6 +110,6 @@ def test_no_rule_is_not_the_same_as_nothing_found() -> None:
 def test_a_part_without_markers_is_an_error_and_the_rest_of_the_page_is_kept() -> None:
     text = "before\n<!-- begin: a -->\nold\n<!-- end: a -->\nafter\n"
 
-    assert page.insert(text, {"a": r"\1 new"}) == "before\n<!-- begin: a -->\n\\1 new\n<!-- end: a -->\nafter\n"
-    with pytest.raises(page.PageError, match="begin: b"):
-        page.insert(text, {"b": ""})
+    assert generated.insert(text, {"a": r"\1 new"}) == "before\n<!-- begin: a -->\n\\1 new\n<!-- end: a -->\nafter\n"
+    with pytest.raises(generated.PageError, match="begin: b"):
+        generated.insert(text, {"b": ""})

@@ -90,11 +90,9 @@ LOST: dict[tuple[str, str, str], dict[str, str]] = {
         for form in KINDS["wrapper"]
     },
     ("FRK302", "good", "wrappers"): {
-        "one attribute holds a pool of threads or of processes": _ONE_CALLER,
         "only the child's target starts a thread": "a target inside **kwargs",
         "a pool's initializer starts the thread in each worker": "an initializer inside **kwargs",
     },
-    ("FRK302", "good", "factories"): {"one attribute holds a pool of threads or of processes": _ONE_CALLER},
     **{
         ("FRK303", "good", form): {"a Python that has process_group does not come to the hook": _ONE_CALLER}
         for form in KINDS["wrapper"]

@@ -273,7 +273,7 @@ def test_a_run_without_candidates_imports_neither_rules_nor_model(tmp_path: Path
     _, *modules = imported(tmp_path, "plain.py")
     assert modules == [
         "flake8_forksafe",
+        "flake8_forksafe.gate",
         "flake8_forksafe.plugin",
-        "flake8_forksafe.prefilter",
         "flake8_forksafe.source",
     ]

@@ -12,6 +12,7 @@ import pytest
 from fixture_cases import FIXTURES, rules_for
 
 from flake8_forksafe import analysis, registry
+from flake8_forksafe.codes import TOO_DEEP
 from flake8_forksafe.finding import Finding
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import Source, SourceError
@@ -45,7 +46,7 @@ def installed_files() -> list[Path]:
 def assert_well_formed(findings: list[Finding], data: bytes) -> None:
     lines = Source.from_bytes(data, "").utf8().split(b"\n")
     for finding in findings:
-        assert finding.code in {*registry.rules(), analysis.TOO_DEEP}
+        assert finding.code in {*registry.rules(), TOO_DEEP}
         assert 1 <= finding.span.line <= finding.span.end_line <= len(lines)
         assert finding.message == " ".join(finding.message.split())
 
@@ -138,7 +139,7 @@ DEEP = {
 
 @pytest.mark.parametrize("code", DEEP.values(), ids=DEEP.keys())
 def test_deep_code_is_analysed_or_says_so_in_one_line(code: str) -> None:
-    assert places(f"{HAZARD}{code}\n".encode()) in ([(3, "FRK101")], [(1, analysis.TOO_DEEP)])
+    assert places(f"{HAZARD}{code}\n".encode()) in ([(3, "FRK101")], [(1, TOO_DEEP)])
 
 
 def generated(size: int) -> bytes:

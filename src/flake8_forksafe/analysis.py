@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import ast
 import gc
-import re
-import warnings
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Self
 
+from flake8_forksafe.codes import TOO_DEEP
 from flake8_forksafe.finding import Finding, Span
+from flake8_forksafe.gate import last_names
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.liveness import live_functions
-from flake8_forksafe.model.scopes import ScopeTable
-from flake8_forksafe.prefilter import WordSearch, last_names
+from flake8_forksafe.model.scopes import ScopeTable, Sleepers, spelled_in
+from flake8_forksafe.outline import Outline, OutlineError, parse
+from flake8_forksafe.prefilter import WordSearch
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
-from flake8_forksafe.source import Source, SourceError
-
-_WORD = re.compile(r"\w+")
-#: The code of the one line about a file that cannot be analysed; it belongs to no rule.
-TOO_DEEP = "FRK000"
+from flake8_forksafe.source import Source, plain_text, syntax_tree
+from flake8_forksafe.stdlib import words
 
 
 def check_source(data: bytes, *, filename: str, settings: Settings, rules: Collection[Rule]) -> list[Finding]:
-    """Decode and parse `data`, then do as `check_tree` does.
+    """Decode `data`, parse it if need be, and do as `check_tree` does.
 
     Raises:
-        SourceError: the bytes are no Python source for the running Python.
+        SourceError: the bytes are no Python source for the running Python, as far as they had to be looked at.
     """
-    source = Source.from_bytes(data, filename)
-    try:
-        tree = _parse(source)
-    except (RecursionError, MemoryError):  # CPython's parser says MemoryError when its own stack is full
-        return [_too_deep()]
-    return check_tree(tree, source.utf8(), filename=filename, settings=settings, rules=rules)
+    text = data if plain_text(data) else Source.from_bytes(data, filename).utf8()
+    job = _Job.of(text, filename, settings, rules)
+    if job is None:
+        return []
+    with _collector_held():
+        return job.parsed_findings() if job.may_report(None) else []
 
 
 def check_tree(
@@ -41,7 +41,7 @@ def check_tree(
 ) -> list[Finding]:
     """Return what `rules` find in one parsed file, sorted by place and code, without duplicates.
 
-    The tree is only read. The model is built once, and only if the trigger words of at least one rule occur.
+    The tree is only read. The model is built only if the trigger words of at least one rule occur.
 
     Arguments:
         tree: the parsed module.
@@ -50,54 +50,117 @@ def check_tree(
         settings: the options of the run.
         rules: the enabled rules.
     """
-    factories = settings.thread_starters | settings.process_factories
-    search = WordSearch(data, last_names(factories))
-    passing = [rule for rule in rules if search.passes(rule.triggers)]
-    if passing and not factories:
-        passing = _spelled(passing, set(_WORD.findall(data.decode("utf-8", errors="surrogatepass"))))
-    passing = [rule for rule in passing if rule.possible(tree)]
-    if not passing:
+    job = _Job.of(data, filename, settings, rules)
+    if job is None:
         return []
-    collecting = gc.isenabled()
-    gc.disable()  # the model is many small objects that all live until it is done with
-    try:
-        scopes = ScopeTable(tree)
+    with _collector_held():
+        return job.findings(tree) if job.may_report(tree) else []
+
+
+class _Job(NamedTuple):
+    """One file, and the rules whose words it holds; `outline` is None where the file has to be looked at as a whole."""
+
+    data: bytes
+    filename: str
+    settings: Settings
+    rules: Collection[Rule]
+    outline: Outline | None
+
+    @classmethod
+    def of(cls, data: bytes, filename: str, settings: Settings, rules: Collection[Rule]) -> Self | None:
+        """Return the job, or None if there is nothing to do."""
+        factories = _factories(settings)
+        search = WordSearch(data, factories)
+        passing = [rule for rule in rules if search.passes(rule.triggers)]
+        if not passing:
+            return None
+        try:
+            outline = Outline.of(data)
+        except OutlineError:
+            return cls(data, filename, settings, passing, None)
         if not factories:
-            passing = _spelled(passing, scopes.spelled)
-            if not passing:
-                return []
-        makers = frozenset().union(last_names(factories), *(rule.makers for rule in passing))
-        live = live_functions(scopes, makers)
-        model = ModuleModel(tree, scopes, settings, filename, shebang=data.startswith(b"#!"), live=live)
-        findings = _findings(model, passing)
-        by_place = {(finding.span, finding.code): finding for finding in findings}
-    except RecursionError:
-        return [_too_deep()]
+            passing = _spelled(passing, outline.words)
+        return cls(data, filename, settings, passing, outline) if passing else None
+
+    def may_report(self, tree: ast.Module | None) -> bool:
+        """Whether a look at the functions that have to do with resources finds anything; it may be wrong in saying yes.
+
+        Arguments:
+            tree: the parsed module; if there is none yet, only those functions are parsed.
+        """
+        if self.outline is None:
+            return True
+        telling = self._makers(self.rules) | {"global"}
+        blocks = self.outline.blocks
+        awake = {line for line, b in blocks.items() if b.name in telling or not telling.isdisjoint(b.words)}
+        if len(awake) == len(blocks):
+            return True
+        sleepers = Sleepers(self.outline, awake, parsed=tree is not None)
+        try:
+            return next(self._found(tree or parse(self.outline.skeleton(awake)), sleepers), None) is not None
+        except (OutlineError, RecursionError, MemoryError):
+            return True
+
+    def parsed_findings(self) -> list[Finding]:
+        """Parse the file and return its findings; raise `SourceError` for a syntax error."""
+        try:
+            tree = syntax_tree(self.data, self.filename)
+        except (RecursionError, MemoryError):  # CPython's parser says MemoryError when its own stack is full
+            return [_too_deep()]
+        return self.findings(tree)
+
+    def findings(self, tree: ast.Module) -> list[Finding]:
+        """What the rules find, sorted by place and code, without duplicates."""
+        try:
+            by_place = {(finding.span, finding.code): finding for finding in self._found(tree, None)}
+        except RecursionError:
+            return [_too_deep()]
+        return [by_place[place] for place in sorted(by_place)]
+
+    def _found(self, tree: ast.Module, sleepers: Sleepers | None) -> Iterator[Finding]:
+        rules = [rule for rule in self.rules if rule.possible(tree)]
+        if not rules:
+            return
+        scopes = ScopeTable(tree, sleepers)
+        if not _factories(self.settings):
+            rules = _spelled(rules, scopes.spelled)
+            if not rules:
+                return
+        live = live_functions(scopes, self._makers(rules))
+        if not _factories(self.settings):
+            rules = _spelled(rules, spelled_in(live) | (scopes.spelled & words.MODULES))
+        rules = [rule for rule in rules if rule.plausible(scopes, live)]
+        if not rules:
+            return
+        shebang = self.data.startswith(b"#!")
+        model = ModuleModel(tree, scopes, self.settings, self.filename, shebang=shebang, live=live)
+        for rule in rules:
+            yield from rule.check(model)
+
+    def _makers(self, rules: Collection[Rule]) -> frozenset[str]:
+        return _factories(self.settings).union(*(rule.makers for rule in rules))
+
+
+@contextmanager
+def _collector_held() -> Iterator[None]:
+    """Collect no garbage meanwhile: trees and models are many small objects that all live until they are done with."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
-    return [by_place[place] for place in sorted(by_place)]
 
 
-def _spelled(rules: Collection[Rule], words: set[str]) -> list[Rule]:
+def _factories(settings: Settings) -> frozenset[str]:
+    """The last names of what the user says makes handles or threads."""
+    return last_names(settings.thread_starters | settings.process_factories)
+
+
+def _spelled(rules: Collection[Rule], words: Collection[str]) -> list[Rule]:
     """Those of `rules` whose identifiers are among `words`: first all of the text, then those of the code alone."""
-    return [rule for rule in rules if not any(map(words.isdisjoint, rule.names))]
-
-
-def _findings(model: ModuleModel, rules: Collection[Rule]) -> Iterator[Finding]:
-    for rule in rules:
-        yield from rule.check(model)
-
-
-def _parse(source: Source) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the file's own string escapes: not ours to print
-            return ast.parse(source.text)
-    except SyntaxError as error:
-        raise SourceError(source.filename, error.lineno or 1, f"syntax error: {error.msg}") from error
-    except ValueError as error:  # null bytes, up to Python 3.11
-        raise SourceError(source.filename, 1, f"syntax error: {error}") from error
+    return [rule for rule in rules if all(not group.isdisjoint(words) for group in rule.names)]
 
 
 def _too_deep() -> Finding:

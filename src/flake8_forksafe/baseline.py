@@ -124,7 +124,7 @@ class Baseline:
             max(0, entry.count - found[entry.path, entry.fingerprint])
             for entry in self._looked_at(outcomes, paths, selection)
         )
-        new = [replace(outcome, left=self._new(outcome)) if outcome.left else outcome for outcome in outcomes]
+        new = [outcome._replace(left=self._new(outcome)) if outcome.left else outcome for outcome in outcomes]
         hidden = sum(len(before.left) - len(after.left) for before, after in zip(outcomes, new, strict=True))
         return Comparison(new, hidden, gone)
 

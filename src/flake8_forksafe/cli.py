@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flake8_forksafe.config import Config
     from flake8_forksafe.discovery import Target
     from flake8_forksafe.inspection import Inspection
+    from flake8_forksafe.program import Surveyor
     from flake8_forksafe.reporting.outcome import Outcome
 
 CLEAN, FINDINGS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -90,6 +91,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--grace-period", metavar="SECONDS", type=_typed("seconds"), help="time between SIGTERM and SIGKILL in fixes")
     add("--output-format", choices=FORMATS, help="how findings are printed (default: text)")
     add("--stdin-filename", metavar="PATH", default="stdin", help="name that standard input goes by")
+    add("--program", action=argparse.BooleanOptionalAction, help="report forks after threads of other modules, too")
     add("--jobs", metavar="N", type=_typed("job_count"), help="number of processes (default: one per CPU)")
     known = parser.add_mutually_exclusive_group()
     known.add_argument("--baseline", metavar="FILE", help="leave out the findings that this file names")
@@ -129,6 +131,8 @@ def _run(program: str, options: argparse.Namespace) -> int:
     paths: list[str] = options.paths or ["."]
     if "-" in paths and len(paths) > 1:
         raise _UsageError("standard input (-) cannot be checked together with other paths")
+    if options.program and paths == ["-"]:
+        raise _UsageError("--program needs the files of the program; leave - out")
     if options.write_baseline and (options.diff or paths == ["-"]):
         raise _UsageError(f"--write-baseline writes what files hold; leave {'--diff' if options.diff else '-'} out")
     config = _config(options, paths)
@@ -164,9 +168,6 @@ def _print_rules(explained: str | None) -> None:
 
 def _config(options: argparse.Namespace, paths: Sequence[str]) -> Config:
     """Return the configuration of the project with what the command line says put over it."""
-    from dataclasses import replace
-    from pathlib import Path
-
     from flake8_forksafe import config as configuration
 
     try:
@@ -179,26 +180,28 @@ def _config(options: argparse.Namespace, paths: Sequence[str]) -> Config:
         said["extend_select"] = (*config.selection.extend_select, *options.extend_select)
     changes: dict[str, Any] = {
         name: value
-        for name in ("target_version", "grace_period", "unsafe_fixes", "output_format", "jobs")
+        for name in ("target_version", "grace_period", "unsafe_fixes", "output_format", "jobs", "program")
         if (value := getattr(options, name)) is not None
     }
     if options.exclude:
         globs = [glob for glob in (text.strip() for text in options.exclude.split(",")) if glob]
-        changes["exclude"] = (*config.exclude, *configuration.exclude(globs, Path.cwd()))
+        changes["exclude"] = (*config.exclude, *configuration.exclude(globs, os.getcwd()))
     file = options.write_baseline or options.baseline
     if file is not None:
-        changes["baseline"] = Path(file) if file else None
-    return replace(config, selection=replace(config.selection, **said), **changes)
+        changes["baseline"] = file or None
+    return config._replace(selection=config.selection._replace(**said), **changes)
 
 
 def _baseline(options: argparse.Namespace, config: Config) -> Baseline | None:
     """Return the baseline of the run; one that is yet to be written is empty."""
     if config.baseline is None:
         return None
+    from pathlib import Path
+
     from flake8_forksafe.baseline import Baseline, BaselineError
 
     try:
-        return Baseline.read(config.baseline, may_be_missing=bool(options.write_baseline))
+        return Baseline.read(Path(config.baseline), may_be_missing=bool(options.write_baseline))
     except BaselineError as error:
         raise _UsageError(str(error)) from error
 
@@ -210,9 +213,8 @@ def _inspection(
     from flake8_forksafe.inspection import Inspection, Mode
 
     named = [options.stdin_filename] if list(paths) == ["-"] else paths
-    settings = config.settings(common_directory(named))
     mode = Mode.DIFF if options.diff else Mode.WRITE if writes else Mode.REPORT
-    return Inspection(mode, settings, config.selection, unsafe=config.unsafe_fixes, baseline=baseline)
+    return Inspection(mode, config, common_directory(named), baseline)
 
 
 def _status(outcomes: Sequence[Outcome], *, diff: bool) -> int:
@@ -254,32 +256,68 @@ class _Run(NamedTuple):
     def files(self, paths: Sequence[str]) -> list[Outcome]:
         """Inspect the files that `paths` stand for, in one process or in several."""
         from flake8_forksafe.discovery import discover
+        from flake8_forksafe.inspection import PARSED_ANYWAY
         from flake8_forksafe.reporting.outcome import Outcome
         from flake8_forksafe.reporting.progress import Progress
 
         found = discover(paths, self.config.exclude)
-        jobs = self._jobs(sum(target.size for target in found.targets), len(found.targets))
+        size = sum(target.size for target in found.targets)
+        jobs = self._jobs(size, len(found.targets))
         self._say_what_is_done(len(found.targets), jobs)
         if not self.options.quiet:
             for note in found.notes:
                 self._tell(f"note: {note}")
         progress = Progress(len(found.targets), sys.stderr, wanted=not self.options.quiet)
         outcomes: dict[str, Outcome] = {}
+        program = self._program(paths, found.targets)
+        inspection = program or self.inspection
+        inspection.parses_all = size < PARSED_ANYWAY
         try:
-            for outcome in self._inspected(found.targets, jobs):
+            for outcome in self._inspected(inspection, found.targets, jobs):
                 outcomes[outcome.path] = outcome
                 progress.advance(1)
         finally:
             progress.close()
         ordered = [outcomes[target.path] for target in found.targets]
+        if program is not None:
+            ordered = self._linked(program, ordered, found.targets, jobs)
         return [*ordered, *(Outcome(path, problem=reason) for path, reason in found.problems)]
 
-    def _inspected(self, targets: Sequence[Target], jobs: int) -> Iterator[Outcome]:
+    @staticmethod
+    def _inspected(inspection: Inspection, targets: Sequence[Target], jobs: int) -> Iterator[Outcome]:
         if jobs == 1:
-            return (self.inspection.file(target.path) for target in targets)
+            return (inspection.file(target.path) for target in targets)
         from flake8_forksafe import parallel
 
-        return parallel.inspect(self.inspection, targets, jobs)
+        return parallel.inspect(inspection, targets, jobs)
+
+    def _program(self, paths: Sequence[str], targets: Sequence[Target]) -> Surveyor | None:
+        """Return the inspection of all files as one program, if that is wanted and nothing is to be fixed."""
+        if not self.config.program:
+            return None
+        from flake8_forksafe.inspection import Mode
+
+        if self.inspection.mode is not Mode.REPORT:
+            if self.options.program:
+                self._tell("note: --program only reports, and has no fixes; here it does nothing")
+            return None
+        from flake8_forksafe.config import common_directory
+        from flake8_forksafe.program import surveyor
+
+        return surveyor(self.config, common_directory(paths), [target.path for target in targets])
+
+    def _linked(
+        self, program: Surveyor, outcomes: Sequence[Outcome], targets: Sequence[Target], jobs: int
+    ) -> list[Outcome]:
+        """Return the outcomes of all files of a program with the findings that only the whole of it shows."""
+        from flake8_forksafe.program import linked
+
+        by_path = {target.path: target for target in targets}
+
+        def inspect(inspection: Inspection, paths: Sequence[str]) -> Iterator[Outcome]:
+            return self._inspected(inspection, [by_path[path] for path in paths], min(jobs, max(1, len(paths))))
+
+        return linked(program, outcomes, inspect)
 
     def _jobs(self, size: int, count: int) -> int:
         if self.config.jobs is not None:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe import patterns
-from flake8_forksafe.rule import Rule
 
-_SHAPE = re.compile(r"FRK\d{0,3}")
+if TYPE_CHECKING:
+    from flake8_forksafe.rule import Rule
 
-#: Said of a file that is nested too deeply; no rule file declares it.
+#: The code of the one line about a file that cannot be analysed; no rule file declares it.
+TOO_DEEP = "FRK000"
+#: Said of such a file.
 FRK000_PAGE = """\
 The code is nested deeper than Python's recursion limit, so no rule has looked at this file.
 Such files are almost always generated: name them in `exclude`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PerFileIgnore:
+class PerFileIgnore(NamedTuple):
     """Codes that are not reported in the files that `pattern` matches."""
 
     pattern: str
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which codes are on. A code is named in full or by a prefix: `FRK101`, `FRK1`, `FRK`.
 
     Arguments:
@@ -78,7 +78,7 @@ def checked(texts: Iterable[str]) -> tuple[str, ...]:
     """
     codes = tuple(code for text in texts for code in re.split(r"[,\s]+", text) if code)
     for code in codes:
-        if _SHAPE.fullmatch(code) is None or not any(known.startswith(code) for known in known_codes()):
+        if re.fullmatch(r"FRK\d{0,3}", code) is None or not any(known.startswith(code) for known in known_codes()):
             raise ValueError(f"unknown code {code!r}; {nearest(code)}")
     return codes
 
@@ -95,6 +95,6 @@ def nearest(code: str) -> str:
 
 def known_codes() -> list[str]:
     """Return every code that can be reported."""
-    from flake8_forksafe import analysis, registry
+    from flake8_forksafe import registry
 
-    return [analysis.TOO_DEEP, *registry.rules()]
+    return [TOO_DEEP, *registry.codes()]

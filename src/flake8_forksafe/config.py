@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe import codes
 from flake8_forksafe.codes import PerFileIgnore, Selection
@@ -18,8 +16,6 @@ from flake8_forksafe.reporting import FORMATS
 if TYPE_CHECKING:
     from flake8_forksafe.settings import Settings
 
-_VERSION = re.compile(r"3\.(\d{1,2})")
-_DOTTED_NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _FLAKE8_FILES = ("setup.cfg", "tox.ini", ".flake8")
 
 
@@ -27,8 +23,7 @@ class ConfigError(Exception):
     """A configuration that cannot be obeyed; the message names the file, the key and what to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What the user has configured. None stands for what was not said.
 
     Arguments:
@@ -43,27 +38,32 @@ class Config:
         output_format: one of `reporting.FORMATS`.
         jobs: number of processes.
         baseline: the file with the findings that are not shown.
+        program: whether the files are checked as one program, too.
     """
 
-    file: Path | None = None
+    file: str | None = None
     target_version: tuple[int, int] | None = None
     thread_starters: frozenset[str] = frozenset()
     process_factories: frozenset[str] = frozenset()
     grace_period: float = 5.0
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = Selection()  # immutable
     exclude: tuple[str, ...] = ()
     unsafe_fixes: bool = False
     output_format: str = "text"
     jobs: int | None = None
-    baseline: Path | None = None
+    baseline: str | None = None
+    program: bool = False
 
-    def settings(self, directory: Path) -> Settings:
+    def settings(self, directory: str) -> Settings:
         """Return the options of the analysis for code in `directory`."""
+        from functools import partial
+        from pathlib import Path
+
         from flake8_forksafe import target_version
         from flake8_forksafe.settings import Settings
 
         return Settings(
-            target_version=self.target_version or target_version.default(directory),
+            target_version=self.target_version or partial(target_version.default, Path(directory)),
             thread_starters=self.thread_starters,
             process_factories=self.process_factories,
             grace_period=self.grace_period,
@@ -77,7 +77,8 @@ def read(paths: Sequence[str]) -> Config:
         ConfigError: the file cannot be read, or it holds something that makes no sense.
     """
     directory = common_directory(paths)
-    file = next((f for d in (directory, *directory.parents) if (f := d / "pyproject.toml").is_file()), None)
+    files = (os.path.join(folder, "pyproject.toml") for folder in upwards(directory))
+    file = next((file for file in files if os.path.isfile(file)), None)
     table = _table(file) if file is not None else {}
     config = Config(file)
     for key, value in table.items():
@@ -92,18 +93,29 @@ def read(paths: Sequence[str]) -> Config:
     return config
 
 
-def common_directory(paths: Sequence[str]) -> Path:
+def common_directory(paths: Sequence[str]) -> str:
     """Return the deepest existing directory that holds all of `paths`."""
-    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - `..` must go
-    directory = Path(os.path.commonpath(absolute))
-    return next(d for d in (directory, *directory.parents) if d.is_dir())
+    common = os.path.commonpath([os.path.abspath(path) for path in paths])
+    return next(folder for folder in upwards(common) if os.path.isdir(folder))
 
 
-def _table(file: Path) -> Mapping[str, object]:
-    import tomllib
+def upwards(directory: str) -> Iterator[str]:
+    """Yield `directory`, which is absolute, and those that hold it."""
+    yield directory
+    while (parent := os.path.dirname(directory)) != directory:
+        yield parent
+        directory = parent
 
+
+def _table(file: str) -> Mapping[str, object]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        with open(file, "rb") as stream:
+            data = stream.read()
+        if b"forksafe" not in data:  # most projects say nothing, and need not wait for the parser of TOML
+            return {}
+        import tomllib
+
+        document = tomllib.loads(data.decode())
     except OSError as error:
         raise ConfigError(f"{_shown(file)}: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
@@ -117,9 +129,15 @@ def _table(file: Path) -> Mapping[str, object]:
     return table
 
 
-def _shown(file: Path | None) -> str:
+def _shown(file: str | None) -> str:
     assert file is not None
-    return os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
+    return _from_here(file)
+
+
+def _from_here(path: str) -> str:
+    """Return the absolute `path` relative to the current folder, if that holds it."""
+    here = os.getcwd()
+    return os.path.relpath(path) if os.path.commonpath([path, here]) == here else path
 
 
 def _nearest(key: str) -> str:
@@ -134,7 +152,7 @@ def _nearest(key: str) -> str:
 
 def version(value: object) -> tuple[int, int]:
     """Return `3.11` as `(3, 11)`."""
-    match = _VERSION.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(r"3\.(\d{1,2})", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is no version; write the oldest Python to support as a text, such as '3.11'")
     return 3, int(match[1])
@@ -166,7 +184,7 @@ def dotted_names(value: object) -> frozenset[str]:
     """Return names that code is imported by."""
     names = _texts(value)
     for name in names:
-        if not _DOTTED_NAME.fullmatch(name):
+        if not re.fullmatch(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", name):
             raise ValueError(f"{name!r} is no dotted name; write what it is imported by, such as 'mylib.jobs.spawn'")
     return frozenset(names)
 
@@ -189,74 +207,77 @@ def _output_format(value: object) -> str:
     return str(value)
 
 
-def _baseline(value: object, directory: Path) -> Path:
+def _baseline(value: object, directory: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{value!r} is no name of a file, relative to the folder of this one")
-    file = directory / value
-    return Path(os.path.relpath(file)) if file.is_relative_to(Path.cwd()) else file
+    return _from_here(os.path.join(directory, value))
 
 
-def _per_file_ignores(value: object, directory: Path) -> tuple[PerFileIgnore, ...]:
+def _per_file_ignores(value: object, directory: str) -> tuple[PerFileIgnore, ...]:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r} is no table; write \"tests/*\" = ['FRK1']")  # noqa: TRY004 - all values fail alike
     return tuple(
-        PerFileIgnore(anchored(pattern, str(directory)), codes.checked(_texts(ignored)))
+        PerFileIgnore(anchored(pattern, directory), codes.checked(_texts(ignored)))
         for pattern, ignored in value.items()
     )
 
 
 def _with_selection(config: Config, **changes: tuple[str, ...] | tuple[PerFileIgnore, ...]) -> Config:
-    return replace(config, selection=replace(config.selection, **changes))  # type: ignore[arg-type] # by field name
+    return config._replace(selection=config.selection._replace(**changes))  # type: ignore[arg-type] # by field name
 
 
-def _directory(config: Config) -> Path:
+def _directory(config: Config) -> str:
     assert config.file is not None
-    return config.file.parent
+    return os.path.dirname(config.file)
 
 
 _KEYS: Mapping[str, Callable[[Config, object], Config]] = {
-    "target-version": lambda config, value: replace(config, target_version=version(value)),
-    "thread-starters": lambda config, value: replace(config, thread_starters=dotted_names(value)),
-    "process-factories": lambda config, value: replace(config, process_factories=dotted_names(value)),
-    "grace-period": lambda config, value: replace(config, grace_period=seconds(value)),
+    "target-version": lambda config, value: config._replace(target_version=version(value)),
+    "thread-starters": lambda config, value: config._replace(thread_starters=dotted_names(value)),
+    "process-factories": lambda config, value: config._replace(process_factories=dotted_names(value)),
+    "grace-period": lambda config, value: config._replace(grace_period=seconds(value)),
     "select": lambda config, value: _with_selection(config, select=codes.checked(_texts(value))),
     "extend-select": lambda config, value: _with_selection(config, extend_select=codes.checked(_texts(value))),
     "ignore": lambda config, value: _with_selection(config, ignore=codes.checked(_texts(value))),
     "per-file-ignores": lambda config, value: _with_selection(
         config, per_file_ignores=_per_file_ignores(value, _directory(config))
     ),
-    "exclude": lambda config, value: replace(config, exclude=exclude(_texts(value), _directory(config))),
-    "unsafe-fixes": lambda config, value: replace(config, unsafe_fixes=_flag(value)),
-    "output-format": lambda config, value: replace(config, output_format=_output_format(value)),
-    "jobs": lambda config, value: replace(config, jobs=job_count(value)),
-    "baseline": lambda config, value: replace(config, baseline=_baseline(value, _directory(config))),
+    "exclude": lambda config, value: config._replace(exclude=exclude(_texts(value), _directory(config))),
+    "unsafe-fixes": lambda config, value: config._replace(unsafe_fixes=_flag(value)),
+    "output-format": lambda config, value: config._replace(output_format=_output_format(value)),
+    "jobs": lambda config, value: config._replace(jobs=job_count(value)),
+    "baseline": lambda config, value: config._replace(baseline=_baseline(value, _directory(config))),
+    "program": lambda config, value: config._replace(program=_flag(value)),
 }
 
 
-def exclude(patterns: Iterable[str], directory: Path) -> tuple[str, ...]:
+def exclude(patterns: Iterable[str], directory: str) -> tuple[str, ...]:
     """Return `patterns`, each relative to `directory`, anchored."""
-    return tuple(anchored(pattern, str(directory)) for pattern in patterns)
+    return tuple(anchored(pattern, directory) for pattern in patterns)
 
 
-def _flake8_per_file_ignores(directory: Path) -> tuple[PerFileIgnore, ...]:
+def _flake8_per_file_ignores(directory: str) -> tuple[PerFileIgnore, ...]:
     """Return the `per-file-ignores` of flake8's own configuration, so that both say the same of a file."""
-    from configparser import Error, RawConfigParser
-
-    for folder in (directory, *directory.parents):
+    for folder in upwards(directory):
         for name in _FLAKE8_FILES:
+            file = os.path.join(folder, name)
+            if not os.path.isfile(file):
+                continue
+            from configparser import Error, RawConfigParser
+
             parser = RawConfigParser()
             try:
-                parser.read(folder / name, encoding="utf-8")
+                parser.read(file, encoding="utf-8")
             except (Error, UnicodeDecodeError):
                 continue  # flake8 passes over it with a warning of its own
             if parser.has_section("flake8"):
                 section = parser["flake8"]
                 text = section.get("per-file-ignores", section.get("per_file_ignores", ""))
-                return _from_flake8(text, folder, folder / name)
+                return _from_flake8(text, folder, file)
     return ()
 
 
-def _from_flake8(text: str, folder: Path, file: Path) -> tuple[PerFileIgnore, ...]:
+def _from_flake8(text: str, folder: str, file: str) -> tuple[PerFileIgnore, ...]:
     if not text.strip():
         return ()
     from flake8.exceptions import ExecutionError
@@ -266,4 +287,4 @@ def _from_flake8(text: str, folder: Path, file: Path) -> tuple[PerFileIgnore, ..
         pairs = parse_files_to_codes_mapping(text)
     except ExecutionError as error:
         raise ConfigError(f"{_shown(file)}: per-file-ignores in [flake8] is no mapping of files to codes") from error
-    return tuple(PerFileIgnore(anchored(pattern, str(folder)), tuple(ignored)) for pattern, ignored in pairs)
+    return tuple(PerFileIgnore(anchored(pattern, folder), tuple(ignored)) for pattern, ignored in pairs)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import NamedTuple
 
 from flake8_forksafe import patterns
+from flake8_forksafe.config import upwards
 
 _SUFFIXES = (".py", ".pyw")
 _NEVER = frozenset({"__pycache__", "node_modules"})
@@ -25,16 +24,14 @@ _GIT_OPTIONS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull
 _GIT_SAFEGUARDS = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A file to check, as the user named it or as it was met; `size` in bytes."""
 
     path: str
     size: int
 
 
-@dataclass(slots=True)
-class Found:
+class Found(NamedTuple):
     """What discovery has found.
 
     Arguments:
@@ -43,9 +40,9 @@ class Found:
         notes: what a user who wonders about the result should know.
     """
 
-    targets: list[Target] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    targets: list[Target]
+    problems: list[tuple[str, str]]
+    notes: list[str]
 
 
 def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
@@ -65,7 +62,9 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
     """Return whether `path` or a folder on the way to it from here is excluded; pre-commit names single files."""
     if not exclude:
         return False
-    here, absolute = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100 - `..` must go
+    from pathlib import Path
+
+    here, absolute = Path.cwd(), Path(os.path.abspath(path))
     if here.is_relative_to(absolute):
         return False
     below = [step for step in absolute.parents if step != here and step.is_relative_to(here)]
@@ -77,12 +76,12 @@ class _Search:
         self._exclude = exclude
         self._seen: set[tuple[int, int]] = set()
         self._named = ""  # the folder that is walked, as the user named it
-        self.found = Found()
+        self.found = Found([], [], [])
 
     def add(self, path: str) -> None:
         """Add what `path`, given by the user, stands for."""
         try:
-            status = os.stat(path)  # noqa: PTH116 - as text all the way
+            status = os.stat(path)
         except (OSError, ValueError) as error:
             self._problem(path, error)
             return
@@ -113,12 +112,12 @@ class _Search:
             self._problem(folder or ".", error)
             return
         for entry in entries:
-            path = os.path.join(folder, entry.name)  # noqa: PTH118 - once per file of the tree
+            path = os.path.join(folder, entry.name)
             if entry.name.startswith(".") or entry.name in _NEVER:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if not self._is_passed_over(path, ignored) and not _is_environment(path):
-                    is_repository = os.path.lexists(os.path.join(path, ".git"))  # noqa: PTH118 - once per folder
+                    is_repository = os.path.lexists(os.path.join(path, ".git"))
                     self._walk(path, ignored | self._ignored_in(path, path) if is_repository else ignored)
             elif entry.name.endswith(_SUFFIXES) and not self._is_passed_over(path, ignored):
                 self._take_met(path, entry)
@@ -132,28 +131,33 @@ class _Search:
             return
         if not stat.S_ISREG(status.st_mode):
             return
-        if entry.is_symlink() and not Path(path).resolve().is_relative_to(Path(self._named).resolve()):
+        if entry.is_symlink() and self._leads_out(path):
             self.found.notes.append(f"{path} is passed over: it is a symbolic link that leads out of {self._named}")
             return
         self._take(path, status)
 
+    def _leads_out(self, link: str) -> bool:
+        from pathlib import Path
+
+        return not Path(link).resolve().is_relative_to(Path(self._named).resolve())
+
     def _is_passed_over(self, path: str, ignored: frozenset[str]) -> bool:
-        return (bool(ignored) and os.path.abspath(path) in ignored) or (  # noqa: PTH100 - once per file of the tree
+        return (bool(ignored) and os.path.abspath(path) in ignored) or (
             bool(self._exclude) and patterns.matches(path, self._exclude)
         )
 
     def _ignored_around(self, folder: str) -> frozenset[str]:
         """Return what git ignores below `folder`, if a git work tree holds it."""
-        absolute = Path(folder).absolute()
-        top = next((d for d in (absolute, *absolute.parents) if os.path.lexists(d / ".git")), None)
-        return self._ignored_in(str(top), folder) if top is not None else frozenset()
+        absolute = os.path.join(os.getcwd(), folder)
+        top = next((above for above in upwards(absolute) if os.path.lexists(os.path.join(above, ".git"))), None)
+        return self._ignored_in(top, folder) if top is not None else frozenset()
 
     def _ignored_in(self, top: str, folder: str) -> frozenset[str]:
         """Return the absolute paths below `folder` that git ignores in the work tree `top`.
 
         A folder stands for all in it. A `folder` that is ignored itself was named by the user, so nothing in it is.
         """
-        absolute = os.path.abspath(folder)  # noqa: PTH100 - `..` must go
+        absolute = os.path.abspath(folder)
         inside = os.path.relpath(os.path.realpath(absolute), os.path.realpath(top))
         if (
             inside != "."
@@ -173,13 +177,13 @@ class _Search:
         prefix = "" if inside == "." else f"{inside}/"
         relative = (os.fsdecode(name).rstrip("/") for name in names if name)
         return frozenset(
-            os.path.join(absolute, name.removeprefix(prefix))  # noqa: PTH118 - once per ignored path
-            for name in relative
-            if name.startswith(prefix)
+            os.path.join(absolute, name.removeprefix(prefix)) for name in relative if name.startswith(prefix)
         )
 
     def _git(self, top: str, folder: str, *arguments: str) -> bytes | None:
         """Return what git prints in the work tree `top`, None when it says no or fails (then there is a note)."""
+        import subprocess
+
         command = ["git", "-C", top, *_GIT_OPTIONS, *arguments]
         environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
         environment |= _GIT_SAFEGUARDS
@@ -198,4 +202,4 @@ class _Search:
 
 
 def _is_environment(folder: str) -> bool:
-    return any(os.path.lexists(os.path.join(folder, name)) for name in _ENVIRONMENT)  # noqa: PTH118 - once per folder
+    return any(os.path.lexists(os.path.join(folder, name)) for name in _ENVIRONMENT)

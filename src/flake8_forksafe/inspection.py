@@ -5,19 +5,16 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flake8_forksafe import analysis, noqa, registry
-from flake8_forksafe.fix import Safety
+from flake8_forksafe import gate
 from flake8_forksafe.reporting.outcome import Outcome, entries
-from flake8_forksafe.source import Source, SourceError
+from flake8_forksafe.source import Source, SourceError, plain_text, syntax_tree
 
 if TYPE_CHECKING:
     from flake8_forksafe.baseline import Baseline
-    from flake8_forksafe.codes import Selection
+    from flake8_forksafe.config import Config
     from flake8_forksafe.finding import Finding
     from flake8_forksafe.rule import Rule
     from flake8_forksafe.settings import Settings
@@ -26,6 +23,9 @@ if TYPE_CHECKING:
 #: Bytes of source below which starting processes costs more than it saves (measured: 0.8 s of analysis per MB, 0.2 s of
 #: start per process).
 WORTH_PROCESSES = 1_000_000
+#: Bytes of source up to which a run parses every file, so that what is no Python is named; in a longer run, only what
+#: mentions processes or threads.
+PARSED_ANYWAY = 1_000_000
 
 
 class Mode(enum.Enum):
@@ -37,43 +37,74 @@ class Mode(enum.Enum):
     WRITE = enum.auto()
 
 
-@dataclass(frozen=True)
 class Inspection:
     """What all files of a run have in common; processes exchange it.
 
+    Most files have nothing to do with processes. What only the others need is imported, and read from the disk, when
+    the first of them comes.
+
     Arguments:
         mode: what is done about findings.
-        settings: the options of the analysis.
-        selection: the codes that are on.
-        unsafe: whether unsafe fixes are made.
+        config: what the user has configured.
+        directory: the folder that holds the files, whose project says which Python they must run on.
         baseline: the findings that are not fixed.
+
+    Attributes:
+        parses_all: whether files that hold no hazard are parsed all the same, to say where one is no Python.
     """
 
-    mode: Mode
-    settings: Settings
-    selection: Selection
-    unsafe: bool = False
-    baseline: Baseline | None = None
+    def __init__(self, mode: Mode, config: Config, directory: str, baseline: Baseline | None = None) -> None:
+        self.mode = mode
+        self._config, self._directory, self._baseline = config, directory, baseline
+        self.parses_all = True
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The options of the analysis."""
+        return self._config.settings(self._directory)
 
     def file(self, path: str) -> Outcome:
         """Inspect the file `path`, and write it if that is the mode."""
         try:
-            data = Path(path).read_bytes()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - once per file of the tree
+                data = file.read()
         except OSError as error:
             return Outcome(path, problem=error.strerror or str(error))
         outcome = self.data(data, path)
         if self.mode is not Mode.WRITE or outcome.data == data or outcome.problem:
-            return replace(outcome, data=b"")
+            return outcome._replace(data=b"")
         from flake8_forksafe import writing
 
         try:
             writing.replace(path, old=data, new=outcome.data)
         except writing.WriteError as error:
             return Outcome(path, problem=str(error))
-        return replace(outcome, data=b"")
+        return outcome._replace(data=b"")
 
     def data(self, data: bytes, path: str) -> Outcome:
         """Inspect `data`, the content of the file `path`; the outcome holds the new content."""
+        outcome = Outcome(path, data=data) if self._is_harmless(data) else self._inspected(data, path)
+        if self.parses_all and not (outcome.left or outcome.fixed or outcome.problem):
+            try:
+                syntax_tree(data if plain_text(data) else Source.from_bytes(data, path).utf8(), path)
+            except SourceError as error:
+                return Outcome(path, data=data, problem=error.reason, problem_line=error.line)
+            except (RecursionError, MemoryError):  # too deep for the parser, and without a hazard's words
+                return outcome
+        return outcome
+
+    def _is_harmless(self, data: bytes) -> bool:
+        """Whether a look at the bytes is enough to know that a file is text and holds no hazard."""
+        if gate.admits(data, self._factories):
+            return False
+        if plain_text(data):
+            return True
+        try:
+            return not gate.admits(Source.from_bytes(data, "").utf8(), self._factories)
+        except SourceError:
+            return False
+
+    def _inspected(self, data: bytes, path: str) -> Outcome:
         try:
             return self._inspect(data, path)
         except SourceError as error:
@@ -85,11 +116,13 @@ class Inspection:
     def _inspect(self, data: bytes, path: str) -> Outcome:
         check = self._checker(path)
         findings = check(data)
+        if not findings:
+            return Outcome(path, data=data)
         if self.mode is Mode.REPORT or not any(self._is_wanted(finding) for finding in findings):
             return Outcome(path, entries(findings, Source.from_bytes(data, path)), data=data)
         from flake8_forksafe.fixing.engine import fix_source  # the only way to libcst
 
-        result = fix_source(data, filename=path, check=check, unsafe=self.unsafe)
+        result = fix_source(data, filename=path, check=check, unsafe=self._config.unsafe_fixes)
         return Outcome(
             path,
             left=entries(result.left, Source.from_bytes(result.data, path)),
@@ -100,22 +133,27 @@ class Inspection:
         )
 
     def _is_wanted(self, finding: Finding) -> bool:
-        return finding.fix is not None and (self.unsafe or finding.fix.safety is Safety.SAFE)
+        from flake8_forksafe.fix import Safety
+
+        return finding.fix is not None and (self._config.unsafe_fixes or finding.fix.safety is Safety.SAFE)
 
     def _checker(self, path: str) -> Callable[[bytes], Sequence[Finding]]:
         """Return the function that checks each version of the file `path`."""
-        if self.baseline is None or self.mode is Mode.REPORT:
+        if self._baseline is None or self.mode is Mode.REPORT:
             return lambda data: self._check(data, path)
         from flake8_forksafe.baseline import Sparing
 
-        spare = Sparing(self.baseline, path)
+        spare = Sparing(self._baseline, path)
         return lambda data: spare(self._check(data, path), data)
 
     def _check(self, data: bytes, path: str) -> Sequence[Finding]:
-        rules = self.selection.rules(self._rules, path)
+        from flake8_forksafe import analysis, noqa
+        from flake8_forksafe.codes import TOO_DEEP
+
+        rules = self._config.selection.rules(self._rules, path)
         findings = analysis.check_source(data, filename=path, settings=self.settings, rules=rules)
-        if any(finding.code == analysis.TOO_DEEP for finding in findings):
-            findings = [finding for finding in findings if self.selection.admits(finding.code, path)]
+        if any(finding.code == TOO_DEEP for finding in findings):
+            findings = [finding for finding in findings if self._config.selection.admits(finding.code, path)]
         return noqa.unsilenced(findings, data, path)
 
     def _diff(self, old: bytes, new: bytes, path: str) -> bytes:
@@ -126,5 +164,11 @@ class Inspection:
         return unified(old, new, os.fsencode(path))
 
     @cached_property
+    def _factories(self) -> frozenset[str]:
+        return gate.last_names(self._config.thread_starters | self._config.process_factories)
+
+    @cached_property
     def _rules(self) -> tuple[Rule, ...]:
+        from flake8_forksafe import registry
+
         return tuple(registry.rules().values())

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from flake8_forksafe import __version__
-from flake8_forksafe.prefilter import GATE, WordSearch, last_names
+from flake8_forksafe import __version__, gate
 from flake8_forksafe.source import Source
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Plugin:
         """
         _validate(options)
         cls._options = options
-        cls._extra_words = last_names([*options.forksafe_thread_starters, *options.forksafe_process_factories])
+        cls._extra_words = gate.last_names([*options.forksafe_thread_starters, *options.forksafe_process_factories])
         cls._run = None
 
     @classmethod
@@ -99,7 +99,7 @@ class Plugin:
     def run(self) -> Iterator[tuple[int, int, str, type[Any]]]:
         """Yield flake8's `(line, column, text, type)`; lines count from 1, columns from 0 in characters."""
         data = self._source.utf8()
-        if not WordSearch(data, self._extra_words).any_of(GATE):
+        if not gate.admits(data, self._extra_words):
             return
         from flake8_forksafe import analysis
 
@@ -142,8 +142,9 @@ def settings(options: argparse.Namespace) -> Settings:
     from flake8_forksafe.settings import Settings
 
     version = options.forksafe_target_version
+    directory = _start_directory(options)
     return Settings(
-        target_version=(3, int(version[2:])) if version else target_version.default(_start_directory(options)),
+        target_version=(3, int(version[2:])) if version else partial(target_version.default, directory),
         thread_starters=frozenset(options.forksafe_thread_starters),
         process_factories=frozenset(options.forksafe_process_factories),
     )

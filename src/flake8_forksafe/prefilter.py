@@ -1,35 +1,18 @@
-"""The byte search that spares most files the analysis.
-
-There are two nets. The coarse one, `GATE`, needs no rule to be imported, so a flake8 run over files that have nothing
-to do with processes never loads the rules. The fine one is each rule's own `triggers`.
-"""
+"""The fine nets, which spare most of the files that pass `gate` the analysis, or most of it."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-#: A file without any of these words holds no hazard of any rule: every rule has a group of triggers each of whose words
-#: contains one of these (`tests/test_prefilter.py` holds every rule to it).
-GATE: tuple[str, ...] = (
-    "subprocess",
-    "multiprocess",  # multiprocessing, torch.multiprocessing, multiprocess
-    "billiard",
-    "concurrent",
-    "hread",  # threading, _thread, Thread
-    "fork",
-    "killpg",
-    "psutil",
-    "close_fds",
-    "preexec_fn",
-    "set_inheritable",
-    "dup2",
-    "pipe2",
-    "CLOEXEC",
-    "SETFD",
-)
+from ahocorasick_rs import BytesAhoCorasick
 
+from flake8_forksafe import gate
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.scopes import Function, ScopeTable
 
 #: Methods and functions by which a thread or process starts; a pool or manager starts when it is made.
 _STARTING = frozenset(
@@ -38,37 +21,88 @@ _STARTING = frozenset(
 )
 
 
+#: How many arguments `subprocess.Popen` takes by position up to `preexec_fn`.
+_HOOK_POSITION = 7
+
+
 @lru_cache(maxsize=1)  # two rules ask it of the same file, one after the other
 def may_start_at_import(tree: ast.Module) -> bool:
     """Whether code outside of functions calls what starts a thread or process, or a function of the module."""
-    stack: list[ast.AST] = list(tree.body)
-    called: set[str] = set()
-    defined: set[str] = set()
-    starting = set(_STARTING)
-    while stack:
-        node = stack.pop()
-        match node:
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                called.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                defined.add(name)
-                continue
-            case ast.ClassDef(name=name):
-                defined.add(name)
-            case ast.Lambda():
-                continue
-            case ast.alias(name=name, asname=str(other)) if name in _STARTING:
-                starting.add(other)
-            case ast.Assign(value=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _STARTING:
-                return True
-            case _:
-                pass
-        stack.extend(ast.iter_child_nodes(node))
-    return not called.isdisjoint(starting | defined)
+    code = _ImportTimeCode(tree)
+    return code.starts or not code.called.isdisjoint(code.defined)
+
+
+def may_start_live_at_import(scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether code outside of functions calls what starts a thread or process, or a live function of the module."""
+    code = _ImportTimeCode(scopes.module.node)
+    names = {function.name for function in live} | {function.owner.name for function in live if function.owner}
+    return code.starts or not code.called.isdisjoint(names)
+
+
+def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether the module spells `preexec_fn`, or a live function gives as many arguments as it takes by position."""
+    return "preexec_fn" in scopes.spelled or any(
+        len(call.args) >= _HOOK_POSITION or any(isinstance(argument, ast.Starred) for argument in call.args)
+        for function in live
+        for call in function.calls
+    )
+
+
+class _ImportTimeCode:
+    """What the code outside of functions does.
+
+    Attributes:
+        starts: whether it calls, or gives another name to, something that starts a thread or process.
+        called: the last names of what it calls or decorates with, and of what it gives other names to.
+        defined: the functions and classes of the module.
+    """
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.called: set[str] = set()
+        self.defined: set[str] = set()
+        starting = set(_STARTING)
+        self.starts = False
+        stack: list[ast.AST] = list(ast.iter_child_nodes(tree))
+        while stack:
+            node = stack.pop()
+            match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                    self.called.add(name)
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    self.defined.add(name)
+                    self.called.update(map(_last_name, node.decorator_list))
+                    continue
+                case ast.ClassDef(name=name):
+                    self.defined.add(name)
+                    self.called.update(map(_last_name, node.decorator_list))
+                case ast.Lambda():
+                    continue
+                case ast.alias(name=name, asname=str(other)) if name in _STARTING:
+                    starting.add(other)
+                case ast.Assign(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+                    self.called.add(name)
+                    self.starts = self.starts or name in _STARTING
+                case _:
+                    pass
+            stack.extend(ast.iter_child_nodes(node))
+        self.starts = self.starts or not self.called.isdisjoint(starting)
+
+
+def _last_name(node: ast.expr) -> str:
+    """The last part of a dotted name, called or not; empty for anything else."""
+    match node:
+        case ast.Call(func=func):
+            return _last_name(func)
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
 
 
 class WordSearch:
     """Which words occur in the bytes of one file; each word is searched for once.
+
+    Words that are rare in Python are searched for together, in one pass; the search for a common one ends early.
 
     Arguments:
         data: the file in UTF-8.
@@ -80,7 +114,9 @@ class WordSearch:
 
     def __init__(self, data: bytes, extra: Iterable[str] = ()) -> None:
         self._data = data
-        self._found: dict[str, bool] = {}
+        self._found = dict.fromkeys(_RARE, False)
+        for index, _, _ in _rare_words().find_matches_as_indexes(data, overlapping=True):
+            self._found[_RARE[index]] = True
         self._extra = any(self._occurs(word) for word in extra)
 
     def _occurs(self, word: str) -> bool:
@@ -98,6 +134,17 @@ class WordSearch:
         return all(map(self.any_of, triggers))
 
 
-def last_names(dotted_names: Iterable[str]) -> frozenset[str]:
-    """Return the last part of each dotted name: what a file that uses the callable must spell somewhere."""
-    return frozenset(name.rpartition(".")[2] for name in dotted_names)
+#: Words of triggers that few files have.
+_RARE = (
+    *gate.WORDS,
+    *("import multiprocess", "from multiprocess", "multiprocessing", "threading", "_thread", "ProcessPoolExecutor"),
+    *("PIPE", "Popen", "create_subprocess", "Timer", "Thread", "start_new_thread", "to_thread", "run_in_executor"),
+    *("fork(", ".fork", "fork as", "= fork", "forkpty", "terminate", "SIGTERM", "send_signal", "returncode", "__del__"),
+    *("SIGCHLD", "SIGCLD", "waitpid", "waitid", ".wait3", ".wait4", "os.wait", "pipe(", ".pipe", "= pipe", "dummy"),
+    *("readline", "Semaphore", "Condition", "from os import"),
+)
+
+
+@cache
+def _rare_words() -> BytesAhoCorasick:
+    return BytesAhoCorasick([word.encode() for word in _RARE])

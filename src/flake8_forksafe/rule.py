@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flake8_forksafe.finding import Finding
     from flake8_forksafe.model import ModuleModel
+    from flake8_forksafe.model.scopes import Function, ScopeTable
 
 #: A rule can only report in a file that holds, for each group, at least one word of it.
 Triggers = tuple[tuple[str, ...], ...]
@@ -46,7 +46,8 @@ class Rule:
             count) where the rule can report.
         makers: identifiers of which one stands wherever something that the rule asks about comes into a module. What a
             function does that gets nothing from such a place is not looked at.
-        possible: a look at the tree that is cheaper than the model; False where the rule certainly has nothing to say.
+        possible: a look at the code outside of functions; False where the rule certainly has nothing to say.
+        plausible: a look at the functions that have to do with resources, before the model is built; the same.
         opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
     """
 
@@ -58,6 +59,7 @@ class Rule:
     opt_in: bool = False
     names: tuple[frozenset[str], ...] = ()
     possible: Callable[[ast.Module], bool] = lambda _tree: True
+    plausible: Callable[[ScopeTable, Sequence[Function]], bool] = lambda _scopes, _live: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class RulePage:
         Raises:
             ValueError: a heading is missing, unknown, or out of order.
         """
+        import textwrap  # late: pages are for people, not for runs
+
         summary, *parts = re.split(r"^## (.+)$", textwrap.dedent(docstring).strip(), flags=re.MULTILINE)
         sections = {title.strip(): body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
         if tuple(sections) != HEADINGS:

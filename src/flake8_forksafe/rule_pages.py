@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flake8_forksafe import analysis, codes, diagram, registry
+from flake8_forksafe import codes, diagram, registry
 from flake8_forksafe.reporting.colour import Colour
 from flake8_forksafe.rule import SEQUENCE, RulePage
 
@@ -20,8 +20,8 @@ def explain(code: str, *, colours: bool) -> Iterator[str]:
         ValueError: there is no such rule; the message names the nearest one.
     """
     rules = registry.rules()
-    if code.upper() == analysis.TOO_DEEP:
-        yield Colour.PATH.paint(analysis.TOO_DEEP, colours=colours)
+    if code.upper() == codes.TOO_DEEP:
+        yield Colour.PATH.paint(codes.TOO_DEEP, colours=colours)
         yield ""
         yield codes.FRK000_PAGE
         return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
-import tokenize
+import warnings
+from _ast import PyCF_ONLY_AST
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    import ast
+
     from flake8_forksafe.finding import Span
 
 _BOM = "\ufeff"
@@ -29,6 +32,38 @@ class SourceError(ValueError):
         self.reason = reason
 
 
+def plain_text(data: bytes) -> bool:
+    """Return whether `data` is UTF-8 that needs no decoding: no byte order mark, declaration or foreign line end."""
+    first_lines = data[: data.find(b"\n", data.find(b"\n") + 1)]
+    if b"\r" in data or b"coding" in first_lines or data.startswith(_BOM.encode()):
+        return False
+    if data.isascii():
+        return True
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def syntax_tree(text: bytes, filename: str) -> ast.Module:
+    """Parse a whole file, given in UTF-8, as `ast.parse` does but without importing `ast`.
+
+    Raises:
+        SourceError: the text is no Python for the running Python.
+        RecursionError, MemoryError: it is nested too deeply.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the file's own string escapes: not ours to print
+            decoded = text.decode("utf-8", errors="surrogatepass")
+            return cast("ast.Module", compile(decoded, "<unknown>", "exec", PyCF_ONLY_AST, dont_inherit=True))
+    except SyntaxError as error:
+        raise SourceError(filename, error.lineno or 1, f"syntax error: {error.msg}") from error
+    except ValueError as error:  # null bytes, up to Python 3.11
+        raise SourceError(filename, 1, f"syntax error: {error}") from error
+
+
 class Source:
     """The decoded text of one file, its line ends made newlines, without a byte order mark.
 
@@ -48,6 +83,8 @@ class Source:
         Raises:
             SourceError: the declared encoding is unknown, or the bytes are not text in it.
         """
+        import tokenize  # late: most files are plain text
+
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
             lines = io.TextIOWrapper(io.BytesIO(data), encoding=encoding).readlines()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 #: No Python 3 has come near this many minor releases; the search for the lowest admitted one ends here.
 _MINORS = range(100)
@@ -28,7 +25,12 @@ def default(start: Path) -> tuple[int, int]:
 
 def _requires_python(pyproject: Path) -> str:
     try:
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project")
+        text = pyproject.read_text(encoding="utf-8")
+        if "requires-python" not in text:
+            return ""
+        import tomllib
+
+        project = tomllib.loads(text).get("project")
     except (OSError, ValueError, RecursionError):
         return ""
     requirement = project.get("requires-python") if isinstance(project, dict) else None
@@ -39,6 +41,8 @@ def _lowest_admitted(requirement: str) -> tuple[int, int] | None:
     """Return the lowest 3.x of which `requirement` (a PEP 440 specifier, `">=3.9,!=3.9.1"`) admits a release."""
     if not requirement:
         return None
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         specifiers = SpecifierSet(requirement)
     except InvalidSpecifier:

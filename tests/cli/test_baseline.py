@@ -104,7 +104,7 @@ class TestWriting:
         before = (adopted / "base.json").read_bytes()
         assert check("--write-baseline=base.json", "clean.py").returncode == 0
         assert check("--write-baseline=base.json", "--select=FRK1", ".").returncode == 0
-        (adopted / "shell.py").write_text("(", encoding="utf-8")
+        (adopted / "shell.py").write_text("(subprocess.run(shell=True, timeout=60)", encoding="utf-8")
         assert check("--write-baseline=base.json", ".").returncode == 2
         assert (adopted / "base.json").read_bytes() == before
 

@@ -108,7 +108,11 @@ class TestStandardInput:
         assert "1 fixed in 1 file, 0 left" in done.stderr
 
     def test_what_cannot_be_fixed_comes_out_as_it_went_in(self, forksafe_fix: Command, source: Text) -> None:
-        for text, status in ((source("clean"), 0), (source("unfixable"), 1), ("def (:\n", 2)):
+        for text, status in (
+            (source("clean"), 0),
+            (source("unfixable"), 1),
+            ("def (: subprocess.call(stdout=PIPE)\n", 2),
+        ):
             done = forksafe_fix("-", stdin=text.encode())
             assert (done.returncode, done.stdout) == (status, text)
 
@@ -226,13 +230,14 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
         [
-            ("bad.py", b"def broken(:\n", "bad.py:1: syntax error"),
+            ("bad.py", b"def broken(: subprocess.call(stdout=PIPE)\n", "bad.py:1: syntax error"),
+            ("bad.py", b"def harmless(:\n", "bad.py:1: syntax error"),
             ("bad.py", b"x = 1\n# \xff\n", "bad.py:2: not text in utf-8"),
             ("bad.py", b"# coding: no-such-thing\n", "bad.py:1: unknown encoding"),
-            ("bad.py", b"x = '\0'\n", "bad.py:1: "),
+            ("bad.py", b"x = '\0'; subprocess.call(stdout=PIPE)\n", "bad.py:1: "),
             ("bad.py", None, "bad.py: No such file or directory"),
         ],
-        ids=["syntax", "bytes", "encoding", "null", "missing"],
+        ids=["syntax", "syntax without a hazard", "bytes", "encoding", "null", "missing"],
     )
     def test_others_are_done(
         self,
@@ -253,10 +258,19 @@ class TestTrouble:
         if content is not None:
             assert (project / name).read_bytes() == content
 
+    @pytest.mark.parametrize(("mentions", "status"), [("nothing", 0), ("subprocess.call(stdout=PIPE)", 2)])
+    def test_a_long_run_parses_only_what_may_hold_a_hazard(
+        self, project: Path, forksafe: Command, mentions: str, status: int
+    ) -> None:
+        (project / "long.py").write_text("# a line\n" * 150_000, encoding="utf-8")
+        (project / "bad.py").write_text(f"def broken(: {mentions}\n", encoding="utf-8")
+        assert forksafe("long.py", "bad.py").returncode == status
+
     def test_a_bug_in_the_analysis_is_one_line_with_the_name_of_the_file(
         self, project: Path, forksafe: Command
     ) -> None:
-        (project / "deep.py").write_text("import subprocess\nx = " + "-" * 50_000 + "1\n", encoding="utf-8")
+        call = "subprocess.call(stdout=subprocess.PIPE)"  # a file without a hazard's words is not looked at
+        (project / "deep.py").write_text(f"import subprocess\n{call}\nx = {'-' * 50_000}1\n", encoding="utf-8")
         done = forksafe("--output-format=concise", ".")
         assert done.returncode in {1, 2}
         assert "hit.py:3:1: FRK104" in places(done)
@@ -359,6 +373,36 @@ class TestImports:
     def test_version_needs_nothing(self, project: Path) -> None:
         ours = {name for name in imported(project, "--version") if name.startswith("flake8")}
         assert ours == {"flake8_forksafe", "flake8_forksafe.cli", "flake8_forksafe.reporting"}
+
+    @pytest.mark.parametrize("configured", [False, True], ids=["unconfigured", "configured"])
+    @pytest.mark.parametrize("arguments", [["plain.py"], ["--diff", "plain.py"], ["windows.py"]], ids=" ".join)
+    def test_an_ordinary_file_needs_next_to_nothing(
+        self, project: Path, arguments: list[str], *, configured: bool
+    ) -> None:
+        (project / "plain.py").write_text("print('nothing to see')\n", encoding="utf-8")
+        (project / "windows.py").write_bytes(b"print('nothing to see')\r\n")
+        table = "[tool.forksafe]\nselect = ['FRK1', 'FRK000']\n" if configured else ""
+        (project / "pyproject.toml").write_text(f"[project]\nrequires-python = '>=3.9'\n{table}", encoding="utf-8")
+        modules = imported(project, *arguments)
+        ours = {name.split(".")[1] for name in modules if name.startswith("flake8_forksafe.")}
+        assert not ours & {
+            "analysis",
+            "model",
+            "fixes",
+            "fixing",
+            "rule",
+            "fix",
+            "finding",
+            "noqa",
+            "settings",
+            "parallel",
+        }
+        assert not {name for name in modules if name.startswith("flake8_forksafe.rules.")}
+        assert not modules & {
+            *("libcst", "flake8", "packaging", "tqdm", "rich", "subprocess", "multiprocessing", "pathlib"),
+            *("dataclasses", "inspect", "pkgutil", "difflib", "json", "configparser", "textwrap", "hashlib"),
+        }
+        assert ("tomllib" in modules) is configured
 
     def test_reporting_never_imports_libcst_flake8_or_what_shows_progress(self, project: Path) -> None:
         modules = imported(project, ".")

@@ -30,7 +30,7 @@ def test_every_key_is_read(project: Path) -> None:
     )
     read = config.read([str(project)])
     assert read == config.Config(
-        file=project / "pyproject.toml",
+        file=str(project / "pyproject.toml"),
         target_version=(3, 9),
         thread_starters=frozenset({"a.b"}),
         process_factories=frozenset({"c.d"}),

@@ -27,7 +27,7 @@ def project(project: Path, source: Text) -> Path:
     (project / "odd, name: 100%" / "a b.py").write_text(
         "import subprocess\n\nchild = subprocess.Popen([],\n stdout=subprocess.PIPE); 'ä😀'; child.wait()\n", "utf-8"
     )
-    (project / "bad.py").write_text("x = (\n", encoding="utf-8")
+    (project / "bad.py").write_text("x = (subprocess.call(stdout=PIPE)\n", encoding="utf-8")
     (project / "hit.py").write_text(source("hit") + source("hit").splitlines()[2] + "\n", encoding="utf-8")
     return project
 

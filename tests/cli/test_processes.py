@@ -7,23 +7,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from flake8_forksafe import parallel
-from flake8_forksafe.codes import Selection
+from flake8_forksafe.config import Config
 from flake8_forksafe.discovery import Target, discover
 from flake8_forksafe.inspection import Inspection, Mode
 from flake8_forksafe.reporting.outcome import Outcome
-from flake8_forksafe.settings import Settings
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Text = Callable[[str], str]
 
-SETTINGS = Settings(target_version=(3, 11))
 
-
-@dataclass(frozen=True)
 class Deadly(Inspection):
     """An inspection that some files kill."""
 
@@ -55,7 +50,7 @@ def test_a_process_that_dies_costs_only_the_file_it_died_of(tmp_path: Path, sour
     targets = [Target(str(tmp_path / name), 100) for name in names]
     outcomes = {
         Path(outcome.path).name: outcome
-        for outcome in parallel.inspect(Deadly(Mode.REPORT, SETTINGS, Selection()), targets, 2)
+        for outcome in parallel.inspect(Deadly(Mode.REPORT, Config(target_version=(3, 11)), str(tmp_path)), targets, 2)
     }
     assert sorted(outcomes) == sorted(names)
     for name, outcome in outcomes.items():

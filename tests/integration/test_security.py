@@ -293,7 +293,7 @@ def test_the_watch_sees_what_is_forbidden(trap: Trap, code: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param(f"x = {'[' * 20_000}", "nested too deeply", id="nested"),
+        pytest.param(f"[tool.forksafe]\nx = {'[' * 20_000}", "nested too deeply", id="nested"),
         pytest.param(f"[tool.forksafe]\ngrace-period = {'9' * 400}", "no number of seconds", id="long number"),
         pytest.param(f"[tool.forksafe]\njobs = {'9' * 5000}", "not valid TOML", id="longer number"),
         pytest.param("[tool.forksafe]\n'\\u001b[31m' = 1".replace("'", '"'), "no key '\\x1b[31m'", id="colour"),

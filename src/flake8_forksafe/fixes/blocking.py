@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from flake8_forksafe.fixes.regions import After, stands_in_text
-from flake8_forksafe.fixes.unread import home_of
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
 from flake8_forksafe.model.scopes import Function, access_path
@@ -195,7 +194,7 @@ class Blocking:
         others = {v for v in found if v not in (self.handle, NONE)}
         require(not others and self.handle in found)
         require(module.syntax.is_alone_on_line(self.statement))
-        require(home_of(module, self.statement) is self.function)  # not in a lambda
+        require(module.function_around(self.statement) is self.function)  # not in a lambda
         require(not stands_in_text(module, self.event.site))
         require(not self._comes_back())
 
@@ -228,7 +227,7 @@ class Blocking:
                 use = self._use_of_communicate(node)
             else:
                 continue
-            require(home_of(self.module, node) is self.function and not stands_in_text(self.module, node))
+            require(self.module.function_around(node) is self.function and not stands_in_text(self.module, node))
             last = max(last, node.lineno)
             if use is not None:
                 found.append(use)

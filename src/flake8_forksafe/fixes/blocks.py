@@ -28,9 +28,8 @@ def leaves(node: ast.AST, *, in_loop: bool = False) -> bool:
 
 def free_name(module: ModuleModel, function: Function, candidates: tuple[str, ...]) -> str | None:
     """The first of `candidates` that neither `function`, nor a scope around it or in it, knows; None if all are."""
+    scopes = (*module.nest(function), *function.lexical_parents())
     for name in candidates:
-        inner = [f for f in module.scopes.functions if f is function or function in f.lexical_parents()]
-        scopes = (*inner, *function.lexical_parents())
         if not any(name in scope.names or name in scope.words for scope in scopes):
             return name
     return None

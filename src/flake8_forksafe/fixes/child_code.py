@@ -151,7 +151,7 @@ def pipes_of(module: ModuleModel, handle: Handle) -> bool:
 
 def interrupts(module: ModuleModel, function: Function) -> bool:
     """Whether `function` runs inside a signal handler, where a wait may stop the very wait that it interrupted."""
-    for event in module.ending.named_calls("signal.signal"):
+    for event in module.flow.named_calls("signal.signal"):
         for argument in event.call.args[1:2] if event.call is not None else ():
             for value in module.evaluator.eval(argument, event.function, event.step):
                 inner = value.function if isinstance(value, Partial) else value

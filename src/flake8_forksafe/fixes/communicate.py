@@ -22,7 +22,6 @@ from flake8_forksafe.fixes.regions import (
     runs_straight_to,
 )
 from flake8_forksafe.fixes.results import Results
-from flake8_forksafe.fixes.unread import home_of
 from flake8_forksafe.fixes.writing import as_written
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import reaps
@@ -173,7 +172,7 @@ class Communication:
 
         It waits for the end of every pipe, which a process that the child leaves behind can hold open.
         """
-        elsewhere = home_of(self._module, self._at.handle.origin) is not self._at.function
+        elsewhere = self._module.function_around(self._at.handle.origin) is not self._at.function
         if elsewhere and self._pipes:
             return Safety.UNSAFE  # the method may be called again, and then finds its pipes closed
         if not self._pipes:

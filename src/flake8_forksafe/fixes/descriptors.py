@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import (
@@ -84,7 +83,7 @@ def _may_be_meant(module: ModuleModel, spawn: Spawn) -> bool:
     program = _program(spawn)
     if program is None or program in _PASSING_ON:
         return True
-    return any(word in text for text in _words(module) for word in _ON_PURPOSE)
+    return any(module.mentions(word) for word in _ON_PURPOSE)
 
 
 def _program(spawn: Spawn) -> str | None:
@@ -104,20 +103,6 @@ def _program(spawn: Spawn) -> str | None:
             return text.rpartition("/")[2]
         case _:
             return None
-
-
-def _words(module: ModuleModel) -> Iterator[str]:
-    """All names of the module's functions' bodies, and its texts."""
-    for function in module.scopes.functions:
-        yield from function.words
-    for node in ast.walk(module.scopes.module.node):
-        match node:
-            case ast.Constant(value=str(text)):
-                yield text
-            case ast.arg(arg=name) | ast.alias(name=name):
-                yield name
-            case _:
-                continue
 
 
 # -- inheritable descriptors -----------------------------------------------------------------------------------------

@@ -170,7 +170,4 @@ def can_drop(module: ModuleModel, function: Function) -> bool:
     """Whether `_` can take a value nobody needs: no code of the module reads it, as gettext's users do."""
     if "_" in function.outer_names:
         return False
-    return not any(
-        isinstance(n, ast.Name) and n.id == "_" and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(module.scopes.module.node)
-    ) and not any(b for b in module.scopes.module.names.get("_", ()))
+    return not module.syntax.is_read("_") and not module.scopes.module.names.get("_")

@@ -63,15 +63,7 @@ def own_session(module: ModuleModel, handle: Handle) -> tuple[Edit, ...] | None:
 
 def _is_portable(module: ModuleModel) -> bool:
     """Whether a file asks for other systems than POSIX ones, which have neither sessions nor killpg."""
-    for node in ast.walk(module.scopes.module.node):
-        match node:
-            case ast.Constant(value=str(text)) if text in _OTHER_SYSTEMS:
-                return True
-            case ast.Attribute(attr=attr) if attr in _OTHER_SYSTEMS:
-                return True
-            case _:
-                continue
-    return False
+    return not module.syntax.texts.isdisjoint(_OTHER_SYSTEMS) or any(map(module.syntax.attributes, _OTHER_SYSTEMS))
 
 
 def _to_group(module: ModuleModel, handle: Handle, signal: Event) -> list[Edit] | None:

@@ -145,10 +145,10 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
 def _cancels(module: ModuleModel, cls: Class, attribute: str) -> list[ast.Call]:
     """The calls of `self.timer.cancel()`; empty if anything else is done with the timer, in the class or out of it."""
     found: list[ast.Call] = []
-    for node in ast.walk(module.scopes.module.node):
-        if isinstance(node, ast.Constant) and node.value == attribute:
-            return []  # getattr, __slots__
-        if not isinstance(node, ast.Attribute) or node.attr != attribute or isinstance(node.ctx, ast.Store):
+    if attribute in module.syntax.texts:
+        return []  # getattr, __slots__
+    for node in module.syntax.attributes(attribute):
+        if isinstance(node.ctx, ast.Store):
             continue
         around, call = module.syntax.parent(node), None
         if isinstance(around, ast.Attribute):
@@ -170,7 +170,7 @@ def _cancels(module: ModuleModel, cls: Class, attribute: str) -> list[ast.Call]:
 
 def _mentions(module: ModuleModel, name: str) -> int:
     """How often the module reads or writes an attribute of that name."""
-    return sum(isinstance(n, ast.Attribute) and n.attr == name for n in ast.walk(module.scopes.module.node))
+    return len(module.syntax.attributes(name))
 
 
 def _work(callback: Function) -> list[ast.stmt]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import libcst as cst
 from libcst.codemod import CodemodCommand, CodemodContext, SkipFile
@@ -45,14 +46,13 @@ class FixHazards(CodemodCommand):
         path = self.context.filename or "<unknown>"
         try:
             config = configuration.read([path])
-            baseline = Baseline.read(config.baseline) if config.baseline is not None else None
+            baseline = Baseline.read(Path(config.baseline)) if config.baseline is not None else None
         except (configuration.ConfigError, BaselineError) as error:
             raise SkipFile(str(error)) from error
         if is_excluded(path, config.exclude):
             raise SkipFile("excluded by the configuration")
-        settings = config.settings(configuration.common_directory([path]))
-        unsafe = self._unsafe or config.unsafe_fixes
-        inspection = Inspection(Mode.WRITE, settings, config.selection, unsafe=unsafe, baseline=baseline)
+        config = config._replace(unsafe_fixes=self._unsafe or config.unsafe_fixes)
+        inspection = Inspection(Mode.WRITE, config, configuration.common_directory([path]), baseline)
         outcome = inspection.data(tree.bytes, path)
         if outcome.problem:
             raise SkipFile(outcome.problem)

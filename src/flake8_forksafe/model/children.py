@@ -22,6 +22,7 @@ from flake8_forksafe.model.values import (
     Unknown,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib.calls import GROUP_MAKERS
 from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
@@ -244,7 +245,7 @@ class Spawn:
             items: list[ast.expr] = list(self.call.args)
             function = self.function
         else:
-            for value in self.values("args"):
+            for value in in_order(self.values("args")):
                 if isinstance(value, Collection) and isinstance(value.node, ast.List | ast.Tuple):
                     items, function = list(value.node.elts), value.function
                     break
@@ -276,7 +277,7 @@ class Spawn:
                 texts = [v.value for v in values if isinstance(v, Constant) and isinstance(v.value, str)]
                 text = texts[0] if len(texts) == len(values) == 1 else None
             if text is None:
-                for value in self.values("args"):
+                for value in in_order(self.values("args")):
                     if isinstance(value, Collection) and isinstance(value.node, ast.List) and len(value.node.elts) == 3:
                         text = _leading_text(value.node.elts[2])
             if text is not None and text.lstrip().startswith("exec "):
@@ -325,8 +326,9 @@ class Spawn:
                 inside = self._flow.reachable(function)
                 called = {
                     e.call: e.subject.name
-                    for e in self._flow.of_kind(EventKind.EXTERNAL)
-                    if e.function in inside and isinstance(e.subject, External)
+                    for f in inside
+                    for e in self._flow.within(f)
+                    if e.kind is EventKind.EXTERNAL and isinstance(e.subject, External)
                 }
                 if any(name in GROUP_MAKERS for name in called.values()):
                     return True
@@ -354,10 +356,11 @@ class Children:
 
     def entries(self, handle: Handle) -> list[Function]:
         """The functions of the module in which a multiprocessing child begins: its target, or its class's `run`."""
-        found = [v.function for v in self.of(handle).values("target") if isinstance(v, FunctionReference)]
+        targets = in_order(self.of(handle).values("target"))
+        found = [v.function for v in targets if isinstance(v, FunctionReference)]
         found += [
             value.function.function
-            for value in self.of(handle).values("target")
+            for value in targets
             if isinstance(value, Partial) and isinstance(value.function, FunctionReference)
         ]
         cls = self.class_of(handle)
@@ -374,7 +377,7 @@ class Children:
                 home = evaluator.scopes.home[call]
                 steps = evaluator.locate(home, call)
                 callees = evaluator.eval(func, home, steps[0] if steps else None, handle.context)
-                return next((c.cls for c in callees if isinstance(c, ClassReference)), None)
+                return next((c.cls for c in in_order(callees) if isinstance(c, ClassReference)), None)
             case _:
                 return None
 
@@ -405,9 +408,8 @@ class Children:
         home = evaluator.scopes.home[call]
         context = handle.context
         steps = evaluator.locate(home, call)
-        for callee in sorted(
-            evaluator.eval(call.func, home, steps[0] if steps else None, context), key=lambda v: isinstance(v, Unknown)
-        ):
+        callees = in_order(evaluator.eval(call.func, home, steps[0] if steps else None, context))
+        for callee in sorted(callees, key=lambda v: isinstance(v, Unknown)):
             match callee:
                 case External(name) if name in SPAWNERS:
                     arguments = evaluator.arguments(call, SPAWNERS[name].positions, home, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.events import Event, EventKind
@@ -43,6 +43,13 @@ Assumptions = frozenset[Assumption]
 _NONE: Assumptions = frozenset()
 
 
+class _OutsideChild(NamedTuple):
+    """Of one function, whether some branch is a child's alone, and the steps that some path reaches past those."""
+
+    branches: bool
+    steps: frozenset[Node]
+
+
 class Context:
     """The circumstances of one module's steps."""
 
@@ -54,6 +61,7 @@ class Context:
         self._children: dict[Node, frozenset[ast.AST]] = {}
         self._in_child: dict[Function, bool] = {}
         self._called: dict[Function, bool] = {}
+        self._outside_child: dict[Function, _OutsideChild] = {}
 
     # -- what is known at a step ------------------------------------------------------------------------------------
 
@@ -278,20 +286,22 @@ class Context:
 
     def _step_in_child(self, step: Node, function: Function) -> bool:
         """Whether every path to `step` goes through a branch on which this process is known to be a child."""
+        known = self._outside_child.get(function)
+        if known is None:
+            known = self._outside_child[function] = self._find_outside_child(function)
+        return known.branches and step not in known.steps
+
+    def _find_outside_child(self, function: Function) -> _OutsideChild:
         graph = self._model.evaluator.graph(function)
         branches = {n for n in graph.nodes if n.kind is NodeKind.ASSUME and self.enters_child(n, function)}
-        if not branches:
-            return False
-        seen, work = {graph.entry}, [graph.entry]
+        seen, work = {graph.entry}, [graph.entry] if branches else []
         while work:
             node = work.pop()
-            if node is step:
-                return False
             for onward in (*node.successors, *node.raises):
                 if onward not in seen and onward not in branches:
                     seen.add(onward)
                     work.append(onward)
-        return True
+        return _OutsideChild(bool(branches), frozenset(seen))
 
     def runs_in_child(self, function: Function) -> bool:
         """Whether a function is run by nothing but children: as a Process's target or `run`, or on a child branch."""

@@ -6,15 +6,25 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.model.care import either, reaps, waits_for_ever
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.children import StreamState
 from flake8_forksafe.model.events import Event, EventKind, Signal, named_signal
-from flake8_forksafe.model.flow import Outcome, Predicate
+from flake8_forksafe.model.flow import Outcome, Predicate, Query, in_source_order
 from flake8_forksafe.model.scopes import Class, Function
-from flake8_forksafe.model.values import ClassReference, External, FunctionReference, Handle, Method, Value, Values
+from flake8_forksafe.model.values import (
+    ClassReference,
+    External,
+    FunctionReference,
+    Handle,
+    Method,
+    Value,
+    Values,
+    in_order,
+)
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS, INSPECTING, LOGGING_METHODS, PLAIN_METHODS, RUNS_FOREIGN_CODE
 from flake8_forksafe.stdlib.subprocess import STREAMS, TIMEOUT_CATCHERS, Family
 
@@ -23,8 +33,7 @@ if TYPE_CHECKING:
 
 _ENDING = frozenset({Signal.TERMINATE, Signal.KILL, Signal.INTERRUPT})
 _OWN_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
-_ACTIVE_CHILDREN = frozenset({"multiprocessing.active_children"})
+_ACTIVE_CHILDREN = "multiprocessing.active_children"
 
 
 def ends_child(event: Event) -> bool:
@@ -65,6 +74,22 @@ class AbandonedChild(NamedTuple):
     handler: ast.ExceptHandler
 
 
+class _Escalations(NamedTuple):
+    """What is done to one handle if it does not end, as seen from one function.
+
+    Attributes:
+        elsewhere: whether another function than it, and what it alone calls, sends SIGKILL.
+        meets: its steps that share a path with SIGKILL.
+        told: whether somebody is told the child's pid.
+        tells: its steps that lead to that.
+    """
+
+    elsewhere: bool
+    meets: frozenset[Node]
+    told: bool
+    tells: frozenset[Node]
+
+
 @dataclass(slots=True, eq=False)
 class Aftermath:
     """What comes after an event, through the ends of functions into their callers.
@@ -84,6 +109,7 @@ class Ending:
         self._model = model
         self._taken: dict[Function, frozenset[Node]] = {}
         self._gentle: dict[Handle, list[Event]] = {}
+        self._escalated: dict[tuple[Handle, Function], _Escalations] = {}
         self._private: dict[Function, frozenset[Function]] = {}
 
     # -- signals ---------------------------------------------------------------------------------------------------
@@ -131,11 +157,13 @@ class Ending:
 
     def aliases(self, handle: Handle) -> list[Handle]:
         """`handle` as its factories saw it, as their callers see it, and as the methods of its own class see it."""
-        lives = self._model.lives(handle)
-        found = [h for h in self._model.handles if h in lives or handle in self._model.lives(h)]
+        known = self._model.handed_on
+        found: dict[Value, int] = {**known.get(handle, {})}
+        found.update((life, known[life][life]) for life in self._model.lives(handle) if life in known.get(life, ()))
+        aliases = [alias for alias in sorted(found, key=found.__getitem__) if isinstance(alias, Handle)]
         for cls in self._classes_of(handle):
-            found.extend(Handle(handle.family, c.node) for c in self._model.evaluator.family(cls))
-        return found
+            aliases.extend(Handle(handle.family, c.node) for c in self._model.evaluator.family(cls))
+        return aliases
 
     def _classes_of(self, handle: Handle) -> list[Class]:
         """The module's own subclass that a handle is of, if it is of one."""
@@ -150,12 +178,6 @@ class Ending:
         """All events of a handle, under whatever name it is known there."""
         for alias in self.aliases(handle):
             yield from self._model.flow.events(alias)
-
-    def named_calls(self, *names: str) -> Iterator[Event]:
-        """The calls of functions out of sight, by name."""
-        for event in self._model.flow.of_kind(EventKind.EXTERNAL):
-            if isinstance(event.subject, External) and event.subject.name in names:
-                yield event
 
     # -- escalation ------------------------------------------------------------------------------------------------
 
@@ -191,34 +213,48 @@ class Ending:
         What stands on a branch of the same function that excludes `signal` does not count.
         """
         assert isinstance(signal.subject, Handle)
-        kills = {e for e in self.happens_to(signal.subject) if escalates(e)}
-        own = self._called_only_by(signal.function)
-        if any(e.function not in own for e in kills) or self._meets(signal, kills):
+        near = self._escalations(signal.subject, signal.function)
+        if near.elsewhere or signal.step in near.meets:
             return True
         # Who is told the pid of a child that has not died of SIGTERM is there to kill it: `kill_process_tree(p.pid)`.
-        told = {e.step for e in self.happens_to(signal.subject) if _tells(e)}
-        made = {e.step for e in self._model.flow.starts(signal.subject)}
-        if not told or not told.isdisjoint(_onward({signal.step}, made.__contains__)):
-            return bool(told)
+        if not near.told or signal.step in near.tells:
+            return near.told
         return bool(self.aftermath(signal, _tells, nothing).hits)
 
-    def _meets(self, signal: Event, others: set[Event]) -> bool:
-        """Whether a path of the function of `signal` holds it and one of `others`, or a call that leads to one."""
+    def _escalations(self, handle: Handle, function: Function) -> _Escalations:
+        """What is done to `handle` if it does not end, as seen from the steps of `function`."""
+        known = self._escalated.get((handle, function))
+        if known is None:
+            events = list(self.happens_to(handle))
+            kills = [e for e in events if escalates(e)]
+            own = self._called_only_by(function)
+            made = {e.step for e in self._model.flow.starts(handle)}
+            told = {e.step for e in events if _tells(e)}
+            steps = self._steps_to(kills, function)
+            nodes = self._model.evaluator.graph(function).nodes
+            known = self._escalated[handle, function] = _Escalations(
+                elsewhere=any(e.function not in own for e in kills),
+                meets=frozenset(_onward(steps, made.__contains__) | _leading_to(steps, nodes, made)),
+                told=bool(told),
+                tells=frozenset(_leading_to(told, nodes, made)),
+            )
+        return known
+
+    def _steps_to(self, events: list[Event], function: Function) -> set[Node]:
+        """The steps of `function` at which one of `events` happens, or a call that leads to one."""
         flow = self._model.flow
-        steps = {e.step for e in others if e.function is signal.function}
-        leading = {e.function for e in others}
+        steps = {e.step for e in events if e.function is function}
+        leading = {e.function for e in events}
         work = list(leading)
         while work:
             callee = work.pop()
             for event in (*flow.callers.get(callee, ()), *flow.references.get(callee, ())):
-                if event.function is signal.function:
+                if event.function is function:
                     steps.add(event.step)
                 if event.function not in leading:
                     leading.add(event.function)
                     work.append(event.function)
-        made = {e.step for e in flow.starts(signal.subject)}
-        before, after = _onward(steps, made.__contains__), _onward({signal.step}, made.__contains__)
-        return signal.step in before or not steps.isdisjoint(after)
+        return steps
 
     def _called_only_by(self, function: Function) -> frozenset[Function]:
         """`function` and what nobody but it, or what it calls, ever calls."""
@@ -239,7 +275,7 @@ class Ending:
     def _dies_of_sigterm(self, handle: Handle) -> bool:
         """Whether the child runs nothing but this module's code, and nothing in the module handles SIGTERM."""
         if handle.family is not Family.MULTIPROCESSING or any(
-            map(self._handles_sigterm, self.named_calls("signal.signal"))
+            map(self._handles_sigterm, self._model.flow.named_calls("signal.signal"))
         ):
             return False
         inside: set[Function] = set()
@@ -247,12 +283,12 @@ class Ending:
             if not isinstance(entry, FunctionReference):
                 return False
             inside |= self._model.flow.reachable(entry.function)
-        return bool(inside) and all(self._is_in_sight(call, f) for f in inside for call in f.calls)
+        return bool(inside) and all(self._is_in_sight(call, f) for f in in_source_order(inside) for call in f.calls)
 
     def _entries(self, handle: Handle) -> Iterator[Value]:
         """What a worker runs: its target, or the `run` method of its class."""
         targets = self._model.spawn(handle).values("target")
-        yield from targets
+        yield from in_order(targets)
         for cls in self._classes_of(handle) if not targets else ():
             run = self._model.evaluator.find_method(cls, "run")
             if run is not None:
@@ -287,6 +323,9 @@ class Ending:
         query = self._model.query(event.subject, target, barrier)
         query.raising = query.until_exit = True
         query.one_element = start is not None
+        return self._aftermath(event, query, start)
+
+    def _aftermath(self, event: Event, query: Query, start: Node | None = None) -> Aftermath:
         flow, found = self._model.flow, Aftermath()
         first = flow.after(event, query) if start is None else flow.from_step(event.function, start, query)
         work: list[tuple[Function, Outcome]] = [(event.function, first)]
@@ -365,11 +404,14 @@ class Ending:
         if not signals or self._reaped_by_any(handle):
             return
         spoken = {e.site for e in self.gentle_signals(handle)}
+        query = self._model.query(handle, nothing, either(reaps, escapes, ends_child))
+        query.raising = query.until_exit = True
+        query.settled = {}
         for event in sorted(self._held_until(handle, signals), key=place):
-            after = self.aftermath(event, nothing, either(reaps, escapes, ends_child))
+            after = self._aftermath(event, query)
             if not after.ends or event.site in spoken or self._reaped_elsewhere(event, after.ends):
                 continue
-            if not self._is_at_exit(event) and not all(map(self._runs_at_exit, after.ends)):
+            if not self._is_at_exit(event) and not all(map(self._runs_at_exit, in_source_order(after.ends))):
                 yield event
 
     def _is_at_exit(self, event: Event) -> bool:
@@ -409,10 +451,9 @@ class Ending:
 
     def _reaped_by_any(self, handle: Handle) -> bool:
         """Whether something reaps every child of the process: `os.wait()`, `active_children()`, an ignored SIGCHLD."""
-        if handle.family is Family.MULTIPROCESSING and any(True for _ in self.named_calls(*_ACTIVE_CHILDREN)):
+        if handle.family is Family.MULTIPROCESSING and self._model.flow.named_calls(_ACTIVE_CHILDREN):
             return True
-        statuses = self._model.statuses
-        return any(True for _ in statuses.waits_for_any()) or any(True for _ in statuses.ignored())
+        return self._model.statuses.are_all_taken
 
     # -- timeouts --------------------------------------------------------------------------------------------------
 
@@ -480,14 +521,8 @@ class Ending:
 
     def _is_collected(self, handle: Handle) -> bool:
         """Whether a container takes the handle in, so that making the next one loses nothing."""
-        evaluator = self._model.evaluator
-        for mutation in self._model.scopes.mutations:
-            steps = evaluator.locate(mutation.function, mutation.node)
-            if handle in evaluator.eval(mutation.value, mutation.function, steps[0] if steps else None):
-                return True
-        home = evaluator.scopes.home.get(handle.site) if isinstance(handle.site, ast.Call) else None
-        parts = ast.walk(home.node) if home is not None else ()
-        return any(isinstance(p, _COMPREHENSIONS) and handle.site in ast.walk(p) for p in parts)
+        holdings, site = self._model.holdings, handle.site
+        return handle in holdings.contained or (isinstance(site, ast.Call) and holdings.is_comprehended(site))
 
     def _is_daemon(self, handle: Handle) -> bool:
         spawn = self._model.spawn(handle)
@@ -498,16 +533,19 @@ class Ending:
 
     def _is_made_daemon(self, handle: Handle) -> bool:
         """Whether `handle.daemon = …` is assigned anywhere."""
-        evaluator, aliases = self._model.evaluator, self.aliases(handle)
+        return not self._made_daemons.isdisjoint(self.aliases(handle))
+
+    @cached_property
+    def _made_daemons(self) -> frozenset[Value]:
+        evaluator, found = self._model.evaluator, set[Value]()
         for function in self._model.scopes.functions:
             for step in evaluator.graph(function).nodes:
                 match step.item:
                     case ast.Assign(targets=[ast.Attribute(attr="daemon", value=base)]):
-                        if not evaluator.eval(base, function, step).isdisjoint(aliases):
-                            return True
+                        found |= evaluator.eval(base, function, step)
                     case _:
                         continue
-        return False
+        return frozenset(found)
 
 
 def _tells(event: Event) -> bool:
@@ -534,4 +572,20 @@ def _onward(steps: set[Node], unless: Callable[[Node], bool]) -> set[Node]:
             if onward not in found and not unless(onward):
                 found.add(onward)
                 work.append(onward)
+    return found
+
+
+def _leading_to(steps: set[Node], nodes: list[Node], barred: set[Node]) -> set[Node]:
+    """`steps`, and the graph nodes that lead to them with none of `barred` behind."""
+    before: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for onward in (*node.successors, *node.raises):
+            before.setdefault(onward, []).append(node)
+    found, work = set(steps), [step for step in steps if step not in barred]
+    while work:
+        for node in before.get(work.pop(), ()):
+            if node not in found:
+                found.add(node)
+                if node not in barred:
+                    work.append(node)
     return found

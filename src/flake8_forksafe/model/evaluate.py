@@ -9,6 +9,7 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from flake8_forksafe.model.cfg import Graph, GraphBuilder, Node, NodeKind
@@ -37,6 +38,7 @@ from flake8_forksafe.model.values import (
     Unknown,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib import multiprocessing as mp
@@ -118,6 +120,10 @@ class Arguments:
         return self.named.get(name, [])
 
 
+#: A function that spells none of these comes to its end.
+_NEVER_RETURNING = frozenset({"raise", "while"} | {n.rpartition(".")[2] for n in EXITS_AT_ONCE | RAISES_SYSTEM_EXIT})
+
+
 class Invocation(NamedTuple):
     """A place where a function of the module is called, now or later.
 
@@ -144,10 +150,14 @@ class Evaluator:
         self._located: dict[Function, dict[ast.AST, list[Node]]] = {}
         self._owners: dict[Node, Function] = {}
         self._reaching: dict[tuple[Function, str], dict[Node, frozenset[Binding | None]]] = {}
+        self._ranked: dict[tuple[Function, str], dict[Binding, int]] = {}
+        self._below: dict[Class, list[Class]] | None = None
         self._families: dict[Class, tuple[Class, ...]] = {}
         self._invocations: dict[Function, list[Invocation]] = {}
-        self._callers_by_name: dict[str, list[tuple[ast.Call, bool]]] | None = None
-        self._mutations: dict[Collection, list[Mutation]] | None = None
+        self._callers_by_name: dict[str, list[tuple[ast.Call, bool]]] = {}
+        self._calls_indexed = 0
+        self._mutations: dict[Collection, list[Mutation]] = {}
+        self._mutations_indexed = 0
         self._never: dict[Function, bool] = {}
         self._graphs_under_way = 0
         self._plain_returns: dict[Function, Values] = {}
@@ -162,6 +172,7 @@ class Evaluator:
         """The control-flow graph of `function`, built when first asked for."""
         graph = self._graphs.get(function)
         if graph is None:
+            self.scopes.wake((function,))
             never = lambda call: self.never_returns(call, function)  # noqa: E731  (needs `function`)
             suppresses = lambda item: self._suppresses(item, function)  # noqa: E731
             graph = self._graphs[function] = GraphBuilder(never, suppresses).build(function.node)
@@ -200,7 +211,7 @@ class Evaluator:
         """`"exit"` if the call ends the process, `"leave"` if it raises SystemExit, `"raise"` if it never returns."""
         if not isinstance(call.func, ast.Name | ast.Attribute):
             return ""
-        for value in self._callee_without_flow(call.func, function):
+        for value in in_order(self._callee_without_flow(call.func, function)):
             match value:
                 case External(name) if name in EXITS_AT_ONCE:
                     return "exit"
@@ -214,6 +225,11 @@ class Evaluator:
 
     def function_never_returns(self, function: Function) -> bool:
         """Whether no path through `function` reaches its end."""
+        block = self.scopes.sleeping_block(function)
+        if block is not None:
+            if _NEVER_RETURNING.isdisjoint(block.words):
+                return False
+            self.scopes.wake((function,))
         if function.is_async or function.is_generator or isinstance(function.node, ast.Lambda | ast.Module):
             return False
         known = self._never.get(function)
@@ -292,8 +308,9 @@ class Evaluator:
         if not bindings:
             return self._builtin_or_star(node.id)
         if scope is function and len(bindings) > 1 and at is not None:
+            rank = self._ranks(function, node.id, bindings)
             reaching = self._definitions(function, node.id, bindings, at)
-            bindings = [b for b in bindings if b in reaching]
+            bindings = sorted((b for b in reaching if b is not None), key=rank.__getitem__)
         elif scope is function and scope.is_module is False and scope.owner is not None and not bindings:
             return _UNKNOWN
         found: set[Value] = set()
@@ -316,6 +333,13 @@ class Evaluator:
             return frozenset({External(f"builtins.{name}")})
         return _UNKNOWN
 
+    def _ranks(self, function: Function, key: str, bindings: list[Binding]) -> dict[Binding, int]:
+        """The order in which the bindings of `key` were found."""
+        known = self._ranked.get((function, key))
+        if known is None:
+            known = self._ranked[function, key] = {binding: rank for rank, binding in enumerate(bindings)}
+        return known
+
     def _definitions(
         self, function: Function, key: str, bindings: list[Binding], at: Node
     ) -> frozenset[Binding | None]:
@@ -335,20 +359,23 @@ class Evaluator:
                 continue
             for node in self.definition_nodes(function, binding):
                 made[node] = binding
-        before: dict[Node, frozenset[Binding | None]] = {graph.entry: frozenset(entry)}
-        work = [graph.entry]
-        while work:
-            node = work.pop()
-            reaching = before[node]
+        before: dict[Node, frozenset[Binding | None]] = {}
+        coming: dict[Node, list[frozenset[Binding | None]]] = {graph.entry: [frozenset(entry)]}
+        while coming:
+            # The newest first, and handlers last: what many steps lead to is gone through once for all of them.
+            node, ways = coming.popitem()
+            known = before.get(node)
+            reaching = ways[0] if known is None and len(ways) == 1 else frozenset[Binding | None]().union(*ways)
+            if known is not None:
+                if reaching <= known:
+                    continue
+                reaching |= known
+            before[node] = reaching
             after = (
                 frozenset({made[node]}) if node in made and made[node].kind is not BindingKind.AUGMENTED else reaching
             )
-            for onward, values in (*((s, after) for s in node.successors), *((r, reaching) for r in node.raises)):
-                known = before.get(onward)
-                merged = values if known is None else known | values
-                if merged != known:
-                    before[onward] = merged
-                    work.append(onward)
+            for onward, values in (*((r, reaching) for r in node.raises), *((s, after) for s in node.successors)):
+                coming.setdefault(onward, []).append(values)
         return before
 
     def definition_nodes(self, function: Function, binding: Binding) -> list[Node]:
@@ -463,7 +490,7 @@ class Evaluator:
             case ast.Subscript(value=base):
                 return self.annotated_family(base, function)
             case ast.Name() | ast.Attribute():
-                for value in self.eval(annotation, function, None, ()):
+                for value in in_order(self.eval(annotation, function, None, ())):
                     if isinstance(value, External) and value.name in HANDLE_TYPES:
                         return HANDLE_TYPES[value.name]
                     if isinstance(value, External) and value.name in mp.NAMED_PROCESSES:
@@ -561,7 +588,7 @@ class Evaluator:
                 return self.project(bases, (position,))
             case ast.Constant(value=str(key)):
                 found: set[Value] = set()
-                for base in bases:
+                for base in in_order(bases):
                     if isinstance(base, Collection):
                         entries = self.entries(base)
                         for argument in entries.get(key):
@@ -601,7 +628,7 @@ class Evaluator:
             if local is not None:
                 return local
         found: set[Value] = set()
-        for value in self.eval(node.value, function, at, context):
+        for value in in_order(self.eval(node.value, function, at, context)):
             found |= self.member(value, node.attr)
         return frozenset(found) or _UNKNOWN
 
@@ -621,9 +648,9 @@ class Evaluator:
         if not reaching or None in reaching or any(b.kind is BindingKind.ANNOTATION for b in reaching if b):
             return None
         found: set[Value] = set()
-        for binding in reaching:
-            assert binding is not None
-            found |= self.binding_values(binding, context)
+        for binding in bindings:
+            if binding in reaching:
+                found |= self.binding_values(binding, context)
         return frozenset(found)
 
     def member(self, value: Value, attr: str) -> Values:
@@ -667,6 +694,7 @@ class Evaluator:
         return frozenset({Method(handle, attr)})
 
     def _defines(self, cls: Class, attr: str) -> bool:
+        self.scopes.wake_storing(attr)
         return any(attr in c.methods or attr in c.attributes or attr in c.names for c in self.family(cls))
 
     def find_method(self, cls: Class, name: str) -> Function | None:
@@ -680,7 +708,7 @@ class Evaluator:
         """The base classes in the module, nearest first."""
         found: list[Class] = []
         for base in cls.node.bases:
-            for value in self.eval(base, cls.parent, None, ()):
+            for value in in_order(self.eval(base, cls.parent, None, ())):
                 if isinstance(value, ClassReference) and value.cls is not cls and value.cls not in found:
                     found.append(value.cls)
                     found.extend(b for b in self.bases(value.cls) if b not in found)
@@ -694,9 +722,21 @@ class Evaluator:
         if known is None:
             self._families[cls] = (cls,)  # a class that derives from itself
             bases = self.bases(cls)
-            below = [c for c in self.scopes.classes if c is not cls and c not in bases and cls in self.bases(c)]
+            below = [c for c in self._subclasses().get(cls, ()) if c is not cls and c not in bases]
             known = self._families[cls] = (cls, *bases, *below)
         return known
+
+    def _subclasses(self) -> dict[Class, list[Class]]:
+        """The classes below each class of the module, in source order; kept once no other question is open."""
+        if self._below is not None:
+            return self._below
+        table: dict[Class, list[Class]] = {}
+        for cls in self.scopes.classes:
+            for base in self.bases(cls):
+                table.setdefault(base, []).append(cls)
+        if not self._busy:
+            self._below = table
+        return table
 
     def class_attribute(self, cls: Class, attr: str) -> Values:
         """What `self.attr` may hold, over every method of the class and its family in the module."""
@@ -715,6 +755,7 @@ class Evaluator:
         return values
 
     def _class_attribute(self, cls: Class, attr: str) -> Values:
+        self.scopes.wake_storing(attr)
         method = self.find_method(cls, attr)
         if method is not None:
             if any(
@@ -744,7 +785,7 @@ class Evaluator:
         """Follow `path` into nested tuples."""
         for index in path:
             found: set[Value] = set()
-            for value in values:
+            for value in in_order(values):
                 match value:
                     case Collection(node=ast.Tuple(elts=elts) | ast.List(elts=elts)) if -len(elts) <= index < len(
                         elts
@@ -775,7 +816,7 @@ class Evaluator:
     def elements(self, values: Values) -> Values:
         """What the members of collections stand for (a dict's keys and values both)."""
         found: set[Value] = set()
-        for value in values:
+        for value in in_order(values):
             if isinstance(value, Collection):
                 found |= self._elements(value)
             elif isinstance(value, Derived) and value.part in (HandlePart.DESCENDANTS, HandlePart.PSUTIL):
@@ -844,17 +885,15 @@ class Evaluator:
 
     def mutations_of(self, collection: Collection) -> list[Mutation]:
         """What the module puts into one collection after it is made."""
-        if self._mutations is None:
-            index: dict[Collection, list[Mutation]] = {}
-            self._mutations = index
-            for mutation in self.scopes.mutations:
-                receiver = mutation.receiver
-                while isinstance(receiver, ast.Subscript):
-                    receiver = receiver.value
-                at = self._step_of(mutation.function, mutation.node)
-                for value in self.eval(receiver, mutation.function, at, ()):
-                    if isinstance(value, Collection):
-                        index.setdefault(value, []).append(mutation)
+        new, self._mutations_indexed = self._mutations_indexed, len(self.scopes.mutations)
+        for mutation in self.scopes.mutations[new:]:
+            receiver = mutation.receiver
+            while isinstance(receiver, ast.Subscript):
+                receiver = receiver.value
+            at = self._step_of(mutation.function, mutation.node)
+            for value in self.eval(receiver, mutation.function, at, ()):
+                if isinstance(value, Collection):
+                    self._mutations.setdefault(value, []).append(mutation)
         return self._mutations.get(replace(collection, context=()), [])
 
     def iterate(
@@ -883,8 +922,8 @@ class Evaluator:
         for value in self.eval(node, function, at, context):
             found.add(value)
         if isinstance(node, ast.Call):
-            for callee in self.eval(node.func, function, at, context):
-                if isinstance(callee, FunctionReference) and callee.function.is_generator:
+            for callee in in_order(self.eval(node.func, function, at, context)):
+                if isinstance(callee, FunctionReference) and self._is_generator(callee.function):
                     found.discard(UNKNOWN)
                     inner = self.extend_context(context, node)
                     if inner is not None:
@@ -892,12 +931,16 @@ class Evaluator:
                             found |= self.eval(
                                 expression, callee.function, self._step_containing(callee.function, expression), inner
                             )
-        for value in tuple(found):
+        for value in in_order(frozenset(found)):
             if isinstance(value, Instance):
                 enter = self.find_method(value.cls, "__enter__") or self.find_method(value.cls, "__aenter__")
                 if enter is not None:
                     found |= {v for v in self.returned(enter, ()) if not isinstance(v, Unknown)}
         return frozenset(found)
+
+    def _is_generator(self, function: Function) -> bool:
+        self.scopes.wake((function,))
+        return function.is_generator
 
     # -- dict entries and arguments -----------------------------------------------------------------------------------
 
@@ -959,7 +1002,7 @@ class Evaluator:
         at = self._step_containing(function, node) if self._needs_flow(function) else None
         if isinstance(node, ast.Dict):
             at = None
-        for value in self.eval(node, function, at, context):
+        for value in in_order(self.eval(node, function, at, context)):
             match value:
                 case Collection(node=ast.Dict() | ast.Call()):
                     # A dict is what the name stands for only under the tests that it is made under.
@@ -1061,7 +1104,7 @@ class Evaluator:
     def call(self, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What a call returns."""
         found: set[Value] = set()
-        for callee in self.eval(node.func, function, at, context):
+        for callee in in_order(self.eval(node.func, function, at, context)):
             found |= self.result(callee, node, function, at, context)
         return frozenset(found) or _UNKNOWN
 
@@ -1112,6 +1155,7 @@ class Evaluator:
         if key in self._busy:
             return NOTHING
         self._busy.add(key)
+        self.scopes.wake((function,))
         try:
             found: set[Value] = set()
             for expression in function.returns:
@@ -1129,7 +1173,8 @@ class Evaluator:
         """The object that a call of a module class makes: a handle, thread, timer … where it derives from one."""
         for kin in (cls, *self.bases(cls)):
             for base in kin.node.bases:
-                for value in self.eval(base.value if isinstance(base, ast.Subscript) else base, kin.parent, None, ()):
+                derived = self.eval(base.value if isinstance(base, ast.Subscript) else base, kin.parent, None, ())
+                for value in in_order(derived):
                     match value:
                         case External(name) if name in HANDLE_TYPES or name in SPAWNERS or name in mp.NAMED_PROCESSES:
                             family = (
@@ -1180,7 +1225,7 @@ class Evaluator:
         match name, node.args:
             case "builtins.getattr", [target, ast.Constant(value=str(attr)), *default]:
                 found: set[Value] = set()
-                for value in self.eval(target, function, at, context):
+                for value in in_order(self.eval(target, function, at, context)):
                     found |= self.member(value, attr)
                 if UNKNOWN in found:
                     for extra in default:
@@ -1331,17 +1376,16 @@ class Evaluator:
         return found
 
     def _calls_naming(self, name: str) -> list[tuple[ast.Call, bool]]:
-        if self._callers_by_name is None:
-            table: dict[str, list[tuple[ast.Call, bool]]] = {}
-            for call in self.scopes.home:
-                terminal = _terminal(call.func)
-                if terminal:
-                    table.setdefault(terminal, []).append((call, True))
-                for arg in (*call.args, *(k.value for k in call.keywords)):
-                    passed = _terminal(arg)
-                    if passed:
-                        table.setdefault(passed, []).append((call, False))
-            self._callers_by_name = table
+        self.scopes.wake_spelling(name)
+        new, self._calls_indexed = self._calls_indexed, len(self.scopes.home)
+        for call in islice(self.scopes.home, new, None):
+            terminal = _terminal(call.func)
+            if terminal:
+                self._callers_by_name.setdefault(terminal, []).append((call, True))
+            for arg in (*call.args, *(k.value for k in call.keywords)):
+                passed = _terminal(arg)
+                if passed:
+                    self._callers_by_name.setdefault(passed, []).append((call, False))
         return self._callers_by_name.get(name, [])
 
     def _invokes(self, call: ast.Call, home: Function, function: Function, *, direct: bool) -> bool:
@@ -1350,7 +1394,7 @@ class Evaluator:
             if not direct and _terminal(expression) != function.name:
                 continue
             at = self._step_of(home, call)
-            for value in self.eval(expression, home, at, ()):
+            for value in in_order(self.eval(expression, home, at, ())):
                 match value:
                     case FunctionReference(function=inner) if inner is function:
                         return True

@@ -33,6 +33,7 @@ from flake8_forksafe.model.values import (
     Unknown,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib.calls import (
     CONTAINER_METHODS,
@@ -198,6 +199,9 @@ class EventReader:
 
     def read(self) -> Iterator[Event]:
         """Yield the events in graph order; inside one step, in evaluation order."""
+        names = self._function.calls_only
+        if names is not None and not any(_spelled_in(call, names) for call in self._function.calls):
+            return
         for step in self._evaluator.graph(self._function).nodes:
             yield from self.step(step)
 
@@ -205,6 +209,9 @@ class EventReader:
 
     def step(self, step: Node) -> Iterator[Event]:
         """Yield the events of one graph node."""
+        names = self._function.calls_only
+        if names is not None and not any(_spelled_in(part, names) for part in step.parts):
+            return
         match step.kind:
             case NodeKind.ASSUME:
                 assert isinstance(step.item, ast.expr)
@@ -274,15 +281,15 @@ class EventReader:
         """The pipes that iterating over `node` reads."""
         match node:
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Attribute(value=base), _]):
-                return [v for v in self._eval(base, step) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._eval(base, step)) if isinstance(v, Pipe)]
             case ast.Call(
                 func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=ast.Attribute(value=base))), _]
             ):
-                return [v for v in self._eval(base, step) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._eval(base, step)) if isinstance(v, Pipe)]
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Call() as partial, _]):
                 return [
                     v.function.receiver
-                    for v in self._eval(partial, step)
+                    for v in in_order(self._eval(partial, step))
                     if isinstance(v, Partial)
                     and isinstance(v.function, Method)
                     and isinstance(v.function.receiver, Pipe)
@@ -292,7 +299,7 @@ class EventReader:
             case ast.Call(func=ast.Attribute(attr="readlines", value=base)):
                 return []
             case _:
-                return [v for v in self._eval(node, step) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._eval(node, step)) if isinstance(v, Pipe)]
 
     def _pipe_ends(self, node: ast.expr, step: Node) -> list[Descriptor]:
         """The ends of an `os.pipe()` that iterating over `node` reads."""
@@ -300,7 +307,7 @@ class EventReader:
             case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter"), args=[*_, last]):
                 return self._pipe_ends(last, step)
             case _:
-                return [v for v in self._eval(node, step) if isinstance(v, Descriptor) and v.end != "both"]
+                return [v for v in in_order(self._eval(node, step)) if isinstance(v, Descriptor) and v.end != "both"]
 
     def _read_out(self, node: ast.expr, site: ast.AST, step: Node) -> Iterator[Event]:
         """A whole iteration inside one expression: a comprehension, `"".join(p.stdout)`, `[*p.stdout]`."""
@@ -367,7 +374,7 @@ class EventReader:
                 return
 
     def _daemon_set(self, thread: ast.expr, site: ast.Assign, step: Node) -> Iterator[Event]:
-        for value in _sorted(self._eval(thread, step)):
+        for value in in_order(self._eval(thread, step)):
             if isinstance(value, Resource) and value.kind in _STARTED_KINDS:
                 yield self._event(EventKind.DAEMON, value, site, step)
 
@@ -397,14 +404,14 @@ class EventReader:
 
     def _released(self, values: Values, site: ast.AST, step: Node) -> Iterator[Event]:
         """The events of handing `values` to somebody out of sight."""
-        for value in _sorted(values):
+        for value in in_order(values):
             match value:
                 case Handle():
                     yield self._event(EventKind.ESCAPE, value, site, step)
                 case Pipe():
                     yield self._event(EventKind.HAND_OVER, value.handle, site, step, stream=value.stream)
                 case Collection():
-                    for element in self._evaluator.elements(frozenset({value})):
+                    for element in in_order(self._evaluator.elements(frozenset({value}))):
                         if isinstance(element, Handle):
                             yield self._event(EventKind.ESCAPE, element, site, step)
                         elif isinstance(element, Pipe):
@@ -460,12 +467,12 @@ class EventReader:
         families = {self._evaluator.annotated_family(t, self._function) for t in asked}
         if None in families or isinstance(types, ast.BinOp):
             return
-        for value in _sorted(self._eval(node, step)):
+        for value in in_order(self._eval(node, step)):
             if isinstance(value, Handle) and (value.family in families) is not truth:
                 yield self._event(EventKind.ABSENT, value, test, step)
 
     def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
-        for subject in self._eval(left, step):
+        for subject in in_order(self._eval(left, step)):
             match subject:
                 case Derived(HandlePart.POLL_RESULT, handle) if isinstance(value, int) and equal:
                     yield self._event(EventKind.ENDED, handle, test, step)
@@ -483,7 +490,7 @@ class EventReader:
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in {"is_alive", "is_running"}
         )
-        for value in self._eval(node, step):
+        for value in in_order(self._eval(node, step)):
             match value:
                 case Derived(HandlePart.POLL_RESULT, handle):
                     if alive:
@@ -498,7 +505,7 @@ class EventReader:
                 case Pipe(handle, stream) if falsy:
                     yield self._event(EventKind.CLOSE, handle, test, step, stream=stream)
                 case Collection() if falsy and none is None:
-                    for element in _sorted(self._evaluator.elements(frozenset({value}))):
+                    for element in in_order(self._evaluator.elements(frozenset({value}))):
                         if isinstance(element, Pipe):  # a list of pipes still to be read has become empty
                             yield self._event(EventKind.DRAIN, element.handle, test, step, stream=element.stream)
                 case ReadResult(pipe) if falsy and none is None:
@@ -509,7 +516,7 @@ class EventReader:
                     continue
 
     def _status(self, node: ast.Attribute, step: Node) -> Iterator[Event]:
-        for value in self._eval(node, step):
+        for value in in_order(self._eval(node, step)):
             if isinstance(value, Derived) and value.part is HandlePart.POLL_RESULT:
                 kind = EventKind.POLL if value.handle.family is Family.MULTIPROCESSING else EventKind.STATUS
                 yield self._event(kind, value.handle, node, step)
@@ -517,7 +524,7 @@ class EventReader:
     # -- with ------------------------------------------------------------------------------------------------------
 
     def _entered(self, node: ast.expr, step: Node) -> Iterator[Event]:
-        for value in _sorted(self._evaluator.entered(node, self._function, step, ())):
+        for value in in_order(self._evaluator.entered(node, self._function, step, ())):
             match value:
                 case Handle():
                     yield self._event(EventKind.ENTER, value, node, step)
@@ -529,7 +536,7 @@ class EventReader:
                     continue
 
     def _left(self, node: ast.expr, step: Node) -> Iterator[Event]:
-        for value in _sorted(self._eval(node, step)):
+        for value in in_order(self._eval(node, step)):
             match value:
                 case Handle():
                     yield self._event(EventKind.LEAVE, value, node, step)
@@ -547,7 +554,7 @@ class EventReader:
     # -- calls -----------------------------------------------------------------------------------------------------
 
     def _called(self, call: ast.Call, step: Node) -> Iterator[Event]:
-        callees = _sorted(self._eval(call.func, step))
+        callees = list(in_order(self._eval(call.func, step)))
         in_sight = False
         for callee in callees:
             match callee:
@@ -588,7 +595,7 @@ class EventReader:
         if not self._keeps_nothing(call, callees, step):
             somebody_else = any(isinstance(c, Parameter | Unknown) for c in callees)
             yield from self._arguments(call, step, in_sight=in_sight and not somebody_else)
-        for value in _sorted(self._eval(call, step)):
+        for value in in_order(self._eval(call, step)):
             if (isinstance(value, Handle) and value.origin is call) or (
                 isinstance(value, Resource | Descriptor) and value.site is call
             ):
@@ -630,7 +637,7 @@ class EventReader:
             if isinstance(node, ast.Call) and node not in self._awaited and self._is_coroutine(node, step):
                 continue
             values = self._eval(node, step)
-            for value in _sorted(values):
+            for value in in_order(values):
                 match value:
                     case Handle() if not in_sight and not callbacks and value.origin is not call:
                         yield self._event(EventKind.ESCAPE, value, call, step)
@@ -664,7 +671,7 @@ class EventReader:
         ]
         nodes = [node for group in behind for node in group]
         for target, signal in pairwise(nodes):
-            for value in self._eval(target, step):
+            for value in in_order(self._eval(target, step)):
                 if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
                     sent, group = named_signal(self._eval(signal, step)), name == "os.killpg"
                     yield self._event(
@@ -913,7 +920,7 @@ class EventReader:
                 values = self._eval(call.args[0], step)
                 if any(isinstance(v, Constant) and v.value is None for v in values):
                     yield self._event(EventKind.EXTERNAL, External("asyncio.to_thread"), call, step, call=call)
-                for value in values:
+                for value in in_order(values):
                     if isinstance(value, Resource) and value.kind in (
                         ResourceKind.EXECUTOR,
                         ResourceKind.PROCESS_EXECUTOR,
@@ -932,7 +939,7 @@ class EventReader:
             yield self._event(EventKind.FORK, External(name), call, step, call=call)
         match name, call.args:
             case "os.kill" | "os.killpg" | "signal.pidfd_send_signal", [target, signal, *_]:
-                for value in self._eval(target, step):
+                for value in in_order(self._eval(target, step)):
                     if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
                         yield self._event(
                             EventKind.SIGNAL,
@@ -944,13 +951,14 @@ class EventReader:
                             call=call,
                         )
             case "os.waitpid" | "os.wait4" | "os.waitid" | "psutil.wait_procs", [target, *_]:
-                for value in (*self._eval(target, step), *self._evaluator.elements(self._eval(target, step))):
+                targets = self._eval(target, step)
+                for value in (*in_order(targets), *in_order(self._evaluator.elements(targets))):
                     if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.PSUTIL):
                         yield self._event(EventKind.REAP, value.handle, call, step)
                     elif isinstance(value, Handle):
                         yield self._event(EventKind.REAP, value, call, step)
             case "os.setpgid", [target, _]:
-                for value in self._eval(target, step):
+                for value in in_order(self._eval(target, step)):
                     if isinstance(value, Derived):
                         yield self._event(EventKind.GROUP, value.handle, call, step)
             case "os.read" | "os.readv", [fd, *_]:
@@ -964,7 +972,7 @@ class EventReader:
                     if keyword.arg == "file":
                         yield from self._descriptor_event(EventKind.WRITE, keyword.value, call, step)
             case "builtins.iter", [producer, _]:
-                for value in self._eval(producer, step):
+                for value in in_order(self._eval(producer, step)):
                     if (
                         isinstance(value, Method)
                         and value.name in {"get", "get_nowait"}
@@ -978,13 +986,13 @@ class EventReader:
             case _ if name.startswith(("subprocess.Popen.", "multiprocessing.Process.")) and call.args:
                 method = name.rpartition(".")[2]
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
-                for value in self._eval(call.args[0], step):
+                for value in in_order(self._eval(call.args[0], step)):
                     if isinstance(value, Handle):
                         for event in self._handle_method(value, method, bare, step):
                             yield self._event(event.kind, value, call, step, timed=event.timed, signal=event.signal)
             case _ if name.startswith(("threading.Thread.", "threading.Timer.")) and call.args:
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
-                for value in self._eval(call.args[0], step):
+                for value in in_order(self._eval(call.args[0], step)):
                     if isinstance(value, Resource):
                         for event in self._resource_method(value, name.rpartition(".")[2], bare, step):
                             yield self._event(event.kind, value, call, step, timed=event.timed)
@@ -1013,7 +1021,7 @@ class EventReader:
 
     def _read_by_callee(self, call: ast.Call, step: Node) -> Iterator[Event]:
         for arg in call.args:
-            for value in self._eval(arg, step):
+            for value in in_order(self._eval(arg, step)):
                 if isinstance(value, Pipe):
                     yield self._event(
                         EventKind.READ, value.handle, call, step, stream=value.stream, style=ReadStyle.BY_CALLEE
@@ -1023,7 +1031,7 @@ class EventReader:
 
     def _descriptor_event(self, kind: EventKind, node: ast.expr, call: ast.Call, step: Node) -> Iterator[Event]:
         """Read, write or close by a file descriptor or file object."""
-        for value in self._eval(node, step):
+        for value in in_order(self._eval(node, step)):
             match value:
                 case Pipe(handle, stream):
                     style = ReadStyle.PARTIAL if kind is EventKind.READ else None
@@ -1047,20 +1055,12 @@ def _ends_on_empty_text(node: ast.expr) -> bool:
             return False
 
 
-def _sorted(values: Values) -> list[Value]:
-    """`values` in an order that does not depend on hashes."""
-    return list(values) if len(values) < 2 else sorted(values, key=_order)
-
-
-def _order(value: Value) -> tuple[str, int, int, str]:
-    site = (
-        getattr(value, "site", None)
-        or getattr(getattr(value, "handle", None), "site", None)
-        or getattr(getattr(value, "receiver", None), "site", None)
-    )
-    return (
-        type(value).__name__,
-        getattr(site, "lineno", 0),
-        getattr(site, "col_offset", 0),
-        repr(getattr(value, "name", "")),
-    )
+def _spelled_in(node: ast.AST, names: frozenset[str]) -> bool:
+    """Whether `node` is a name or attribute, or calls or passes on one, that is among `names`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in names
+        case ast.Call(func=func, args=args, keywords=keywords):
+            return any(_spelled_in(part, names) for part in (func, *args, *(k.value for k in keywords)))
+        case _:
+            return False

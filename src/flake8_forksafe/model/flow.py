@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from flake8_forksafe.model.cfg import Node, NodeKind, raises_system_exit
 from flake8_forksafe.model.evaluate import Evaluator
@@ -44,6 +45,8 @@ class Query:
         raising: whether to follow a `raise` statement.
         until_exit: whether a call that ends this process ends the path.
         also: other subjects whose events are looked at on the same paths.
+        settled: given as an empty dict to a question that is asked from many places and for no targets, what searches
+            have found to follow from each state: no search goes over the same ground again.
     """
 
     subject: Value
@@ -60,6 +63,7 @@ class Query:
     also: frozenset[Value] = frozenset()
     depth: int = 0
     inside: dict[tuple[Function, Facts], Outcome] = field(default_factory=dict)
+    settled: dict[_State, Outcome] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +85,30 @@ class _State:
     facts: Facts
 
 
+@dataclass(slots=True, eq=False)
+class _Trail:
+    """The ground that one search has gone over: how paths end at each state, and which states come before it."""
+
+    ends: dict[_State, Outcome] = field(default_factory=dict)
+    before: dict[_State, list[_State]] = field(default_factory=dict)
+
+    def settle(self, settled: dict[_State, Outcome]) -> None:
+        """Carry the ends of all paths back to the states that lead to them."""
+        work = list(self.ends)
+        while work:
+            state = work.pop()
+            work.extend(e for e in self.before.get(state, ()) if _merge_ends(self.ends[e], self.ends[state]))
+        settled.update(self.ends)
+
+
+def _merge_ends(into: Outcome, other: Outcome) -> bool:
+    """Let `into` end in the ways of `other` too; tell whether that is news."""
+    known = into.completes, into.raises, into.stopped
+    into.completes, into.raises = into.completes or other.completes, into.raises or other.raises
+    into.stopped = into.stopped or other.stopped
+    return known != (into.completes, into.raises, into.stopped)
+
+
 class Flow:
     """All events of a module, and searches over their order."""
 
@@ -92,6 +120,8 @@ class Flow:
         self.by_kind: dict[EventKind, list[Event]] = {}
         self.callers: dict[Function, list[Event]] = {}
         self.references: dict[Function, list[Event]] = {}
+        self._named: dict[str, list[tuple[int, Event]]] = {}
+        self._within: dict[Function, list[Event]] = {}
         self._leads_to: dict[Function, dict[Function, None]] = {}
         self._relevant: dict[Value, frozenset[Function]] = {}
         self._keys: dict[ast.expr, Fact | None] = {}
@@ -99,7 +129,7 @@ class Flow:
         self._flags_of: dict[Function, frozenset[str]] = {}
         self._shared_names = {name for f in evaluator.scopes.functions for name in f.outer_names}
         self._feasible: dict[Node, bool] = {}
-        self._containers: dict[tuple[Node, Value], bool] = {}
+        self._containers: dict[Node, frozenset[Value]] = {}
         for function in live:
             for event in EventReader(evaluator, function).read():
                 self._note(event)
@@ -107,6 +137,9 @@ class Flow:
     def _note(self, event: Event) -> None:
         self.by_step.setdefault(event.step, []).append(event)
         self.by_kind.setdefault(event.kind, []).append(event)
+        self._within.setdefault(event.function, []).append(event)
+        if event.kind is EventKind.EXTERNAL and isinstance(event.subject, External):
+            self._named.setdefault(event.subject.name, []).append((len(self.by_kind[event.kind]), event))
         match event.subject:
             case FunctionReference(function=callee):
                 table = self.callers if event.kind is EventKind.CALL else self.references
@@ -124,6 +157,15 @@ class Flow:
     def of_kind(self, kind: EventKind) -> list[Event]:
         """All events of one kind."""
         return self.by_kind.get(kind, [])
+
+    def within(self, function: Function) -> list[Event]:
+        """All events of one function."""
+        return self._within.get(function, [])
+
+    def named_calls(self, *names: str) -> list[Event]:
+        """The calls of functions out of sight, by name, in source order of the functions."""
+        numbered = [numbered for name in names for numbered in self._named.get(name, ())]
+        return [event for _, event in sorted(numbered, key=itemgetter(0))]
 
     def relevant(self, subject: Value) -> frozenset[Function]:
         """The functions in which something happens to `subject`, directly or in what they call or hand on."""
@@ -162,21 +204,20 @@ class Flow:
         """`function` and all it may call in its own turn, so without what it hands on."""
         found, work = {function}, [function]
         while work:
-            current = work.pop()
-            for callee, events in self.callers.items():
-                if callee not in found and any(e.function is current for e in events):
-                    found.add(callee)
-                    work.append(callee)
+            for event in self.within(work.pop()):
+                if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
+                    callee = event.subject.function
+                    if callee not in found:
+                        found.add(callee)
+                        work.append(callee)
         return frozenset(found)
 
     def concurrent(self, function: Function, subject: Value) -> Iterator[Event]:
         """What happens to `subject` in a function that is handed on, and in what it calls, at a time of its own."""
-        relevant = self.relevant(subject)
-        for inner in self.reachable(function):
-            if inner in relevant:
-                for event in self.by_subject.get(subject, ()):
-                    if event.function is inner:
-                        yield replace(event, concurrent=True)
+        inside = self.reachable(function)
+        for event in self.by_subject.get(subject, ()):
+            if event.function in inside:
+                yield replace(event, concurrent=True)
 
     # -- search ----------------------------------------------------------------------------------------------------
 
@@ -223,8 +264,14 @@ class Flow:
         seen: set[_State] = set()
         work = [(_State(start, query.facts), index)]
         found: set[Event] = set()
+        settled = query.settled if query.depth == 0 else None
+        trail = _Trail()
         while work and len(seen) < limit:
             state, first = work.pop()
+            if settled is not None and first == 0 and state in settled:
+                _merge_ends(outcome, settled[state])
+                trail.ends[state] = settled[state]
+                continue
             node = state.node
             stopped, passes_raising = self._run_step(state, first, query, found, outcome)
             if node is graph.exit and not stopped:
@@ -234,6 +281,9 @@ class Flow:
             onward: list[Node] = [] if stopped else list(node.successors)
             leaving = query.until_exit and raises_system_exit(node)
             outcome.stopped = outcome.stopped or stopped or leaving
+            if settled is not None and first == 0:
+                completes, raises = node is graph.exit and not stopped, node is graph.raised and not stopped
+                trail.ends[state] = Outcome([], completes, raises, stopped or leaving)
             raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise) and not leaving)
             unmade = whole and node is start and first == index
             if passes_raising and not unmade and (raising or self._closed_at(node, function, query.subject)):
@@ -244,9 +294,13 @@ class Flow:
                 if facts is None:
                     continue
                 following = _State(target, facts)
+                if settled is not None and first == 0:
+                    trail.before.setdefault(following, []).append(state)
                 if following not in seen:
                     seen.add(following)
                     work.append((following, 0))
+        if settled is not None and not work:
+            trail.settle(settled)
         return outcome
 
     def _run_step(
@@ -367,16 +421,13 @@ class Flow:
 
     def _holds(self, node: Node, subject: Value) -> bool:
         """Whether the loop of a SKIPPED node runs over a collection that holds `subject`."""
-        key = (node, subject)
-        known = self._containers.get(key)
+        known = self._containers.get(node)
         if known is None:
             assert isinstance(node.item, ast.For | ast.AsyncFor)
-            function = self.evaluator.function_of_step(node)
-            known = any(
-                subject in self.evaluator.iterate(node.item.iter, function, None, (), path) for path in ((), (0,), (1,))
-            )
-            self._containers[key] = known
-        return known
+            function, iterate = self.evaluator.function_of_step(node), self.evaluator.iterate
+            ways = [iterate(node.item.iter, function, None, (), path) for path in ((), (0,), (1,))]
+            known = self._containers[node] = frozenset[Value]().union(*ways)
+        return subject in known
 
     def key(self, test: ast.expr) -> Fact | None:
         """A test as text with its polarity (`x is not None` is `x is None`, negative); None if it has calls."""
@@ -502,9 +553,7 @@ class Flow:
         creators = {e.function for e in self.starts(subject)}
         relevant = self._lead_to({e.function: None for e in self.by_subject.get(subject, ())}, beyond=creators)
         found: list[Function] = []
-        for function in self.evaluator.scopes.functions:
-            if function not in relevant or function in creators:
-                continue
+        for function in in_source_order(relevant - creators):
             inner = [
                 e.function
                 for e in self.callers.get(function, ())
@@ -513,6 +562,11 @@ class Flow:
             if not inner or function.is_context_manager:
                 found.append(function)
         return found
+
+
+def in_source_order(functions: Iterable[Function]) -> list[Function]:
+    """`functions` as they stand in the source, the module itself first."""
+    return sorted(functions, key=lambda f: (getattr(f.node, "lineno", 0), getattr(f.node, "col_offset", 0)))
 
 
 def _with_flag(facts: Facts, step: Node, flags: frozenset[str]) -> Facts:

@@ -158,7 +158,7 @@ class Forks:
 
     def _lets_child_return(self, function: Function) -> bool:
         """Whether the child of some fork in `function` comes to its end."""
-        inner = [self._site(e) for e in self._model.threads.forks if e.function is function]
+        inner = [self._site(e) for e in self._model.threads.forks_in(function)]
         return not inner or any(self.region(s, Side.CHILD).returns for s in inner if s is not None)
 
     def _site(self, fork: Event) -> ForkSite | None:
@@ -204,7 +204,8 @@ class Forks:
     @staticmethod
     def _first_shared(child: Region, parent: Region) -> Departure | None:
         """The first statement that both come to after the test that told them apart."""
-        shared = [n.item for n in child.separated & parent.separated if isinstance(n.item, ast.stmt | ast.expr)]
+        both = sorted(child.separated & parent.separated, key=lambda n: n.index)
+        shared = [n.item for n in both if isinstance(n.item, ast.stmt | ast.expr)]
         first = min(shared, key=lambda i: (i.lineno, i.col_offset), default=None)
         return None if first is None else Departure(Way.RUNS_ON, first)
 
@@ -213,7 +214,8 @@ class Forks:
         """The last statement that the child alone comes to, where it falls off the end of the function behind it."""
         if any(r is not None for r in child.returns):
             return None
-        own = [n.item for n in child.separated - parent.nodes if isinstance(n.item, ast.stmt)]
+        alone = sorted(child.separated - parent.nodes, key=lambda n: n.index)
+        own = [n.item for n in alone if isinstance(n.item, ast.stmt)]
         last = max(own, key=lambda i: (i.lineno, i.col_offset), default=None)
         return None if last is None else Departure(Way.RETURNS, last)
 

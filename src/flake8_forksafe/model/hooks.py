@@ -23,6 +23,7 @@ from flake8_forksafe.model.values import (
     Unknown,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib import hooks as table
 from flake8_forksafe.stdlib.subprocess import SPAWNERS
@@ -206,7 +207,7 @@ class Hooks:
 
     def _effects_of(self, values: Values) -> tuple[Effect, ...] | None:
         """What the hook does if it is one known callable; None if it may be several that differ."""
-        found = {tuple(self._of_value(v, _CALLS)) for v in values}
+        found = {tuple(self._of_value(v, _CALLS)) for v in in_order(values)}
         return found.pop() if len(found) == 1 else None
 
     def _of_value(self, value: Value, depth: int) -> Iterator[Effect]:

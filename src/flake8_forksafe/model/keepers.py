@@ -43,12 +43,12 @@ class Keepers:
         if init is None:
             return False
         ways = self._model.evaluator.given_in_the_end(call, init)
-        stored = {
+        stored = dict.fromkeys(
             binding.value.id
             for bindings in made.attributes.values()
             for binding in bindings
             if binding.function is init and isinstance(binding.value, ast.Name)
-        }
+        )
         return any(self._argument_holds(a) for given in ways for name in stored for a in given.get(name))
 
     def _holds(self, node: ast.expr, function: Function, context: tuple[ast.Call, ...], depth: int) -> bool:
@@ -137,7 +137,7 @@ class Keepers:
         defaults = function.defaults().values()
         if function.parent is not None and any(self._holds(d, function.parent, (), depth - 1) for d in defaults):
             return True
-        inside = [f for f in self._model.scopes.functions if f is function or function in f.lexical_parents()]
+        inside = self._model.nest(function)
         return any(
             self._holds(ast.Name(word, ast.Load()), function.parent, (), depth - 1)
             for f in inside

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, Mutation, ScopeTable
+from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
 from flake8_forksafe.model.walking import children
 from flake8_forksafe.stdlib.names import canonical
 
@@ -19,11 +19,16 @@ from flake8_forksafe.stdlib.names import canonical
 def live_functions(scopes: ScopeTable, makers: Iterable[str]) -> list[Function]:
     """Return the live functions in source order, the module's top level always first.
 
+    Of those that only call other live functions, `calls_only` names what they may call.
+
     Arguments:
         scopes: what the walk over the module found.
         makers: the identifiers of which one stands wherever a resource comes into the module.
     """
-    return scopes.functions if scopes.star_imports else _Spread(scopes, set(makers)).run()
+    if scopes.star_imports:
+        scopes.wake_all()
+        return scopes.functions
+    return _Spread(scopes, set(makers)).run()
 
 
 class _Spread:
@@ -31,44 +36,49 @@ class _Spread:
         self._scopes = scopes
         self._telling = telling
         self._live: set[Function] = set()
+        self._acting: set[Function] = {scopes.module}
         self._called: set[str] = set()
         self._local: dict[Function, set[str]] = {}
         self._words: dict[ast.AST, frozenset[str]] = {}
-        self._work: list[Function] = []
+        self._work: dict[Function, None] = {}  # the newest is looked at first
+        self._fresh: list[Function] = []
         self._spelling: dict[str, list[Function]] = {}
         self._named: dict[str, list[Function]] = {}
         self._nested: dict[Function, list[Function]] = {}
-        self._stores: dict[Function, list[tuple[str, Binding]]] = {}
-        self._aliases: dict[str, set[str]] = {}
-        self._mutations: dict[Function, list[Mutation]] = {}
-        self._index()
+        self._aliases: dict[str, dict[str, None]] = {}
+        self._learned = 0
 
-    def _index(self) -> None:
-        for function in self._scopes.functions:
+    def _learn(self) -> None:
+        """Take in the functions that the walk has found since the last time."""
+        new = self._scopes.functions[self._learned :]
+        self._learned += len(new)
+        for function in new:
             self._named.setdefault(function.name, []).append(function)
+            if function.owner is not None and function.name in {"__init__", "__new__"}:
+                self._named.setdefault(function.owner.name, []).append(function)
             if function.parent is not None:
                 self._nested.setdefault(function.parent, []).append(function)
-            for word in function.words:
+            for word in function.words | function.other_words:
                 self._spelling.setdefault(word, []).append(function)
-            for word in function.other_words - function.words:
-                self._spelling.setdefault(word, []).append(function)
-        for cls in self._scopes.classes:
-            for group in (cls.attributes, cls.names):
-                for name, bindings in group.items():
-                    for binding in bindings:
-                        self._stores.setdefault(binding.function, []).append((name, binding))
-                        self._note_alias(name, binding)
-            for name in ("__init__", "__new__"):
-                if name in cls.methods:
-                    self._named.setdefault(cls.name, []).append(cls.methods[name])
-        for name, bindings in self._scopes.globals_written.items():
+        for function in new:
+            self._note_bindings(function)
+            words = function.words | function.other_words
+            if function.name in self._telling:  # `__del__`: what it calls on its object matters
+                self._taint(function, {function.receiver})
+            elif not self._telling.isdisjoint(words):
+                self._wake(function)
+            elif not self._called.isdisjoint(words):
+                self._look_at(function)
+
+    def _note_bindings(self, function: Function) -> None:
+        for name, bindings in function.names.items():
             for binding in bindings:
-                self._stores.setdefault(binding.function, []).append((name, binding))
-        for name, bindings in self._scopes.module.names.items():
-            for binding in bindings:
-                self._note_alias(name, binding)
-        for mutation in self._scopes.mutations:
-            self._mutations.setdefault(mutation.function, []).append(mutation)
+                if binding.kind is BindingKind.IMPORT and self._is_maker(binding.imported):
+                    self._tell(name)
+                if function.is_module:
+                    self._note_alias(name, binding)
+        for name, binding in function.stores:
+            self._note_alias(name, binding)
 
     def _note_alias(self, name: str, binding: Binding) -> None:
         """Note the names that `name` may stand for: `run = in_child if CAN_FORK else in_thread`."""
@@ -76,31 +86,43 @@ class _Spread:
         while stack:
             match stack.pop():
                 case ast.Name(id=word) | ast.Attribute(attr=word):
-                    self._aliases.setdefault(word, set()).add(name)
+                    self._aliases.setdefault(word, {})[name] = None
                 case ast.IfExp() | ast.BoolOp() | ast.Dict() | ast.Tuple() | ast.List() as value:
                     stack.extend(children(value))
                 case _:
                     continue
 
     def run(self) -> list[Function]:
-        for function in self._scopes.functions:
-            for name, bindings in function.names.items():
-                if any(b.kind is BindingKind.IMPORT and self._is_maker(b.imported) for b in bindings):
-                    self._telling.add(name)
-        self._wake(self._scopes.module)
-        for word in tuple(self._telling):
-            self._wake_all(self._spelling.get(word, ()))
-        told = True
-        while told:
-            told = False
-            for cls in self._scopes.classes:
-                if cls.name not in self._telling and self._is_telling_class(cls):
-                    told = True
-                    self._tell(cls.name)
-                    self._wake_all(cls.methods.values())
+        self._live.add(self._scopes.module)
+        self._work[self._scopes.module] = None
+        self._learn()
+        while self._work:
             while self._work:
-                self._spread(self._work.pop())
-        return [function for function in self._scopes.functions if function in self._live]
+                self._rouse()
+                self._spread(self._work.popitem()[0])
+            self._tell_classes()
+        found = [function for function in self._scopes.functions if function in self._live]
+        for function in found:
+            if function not in self._acting:
+                function.calls_only = frozenset(self._called)
+        return found
+
+    def _rouse(self) -> None:
+        """Have the bodies walked of all that waits to be looked at."""
+        fresh, self._fresh = self._fresh, []
+        asleep = [function for function in fresh if self._scopes.sleeping_block(function) is not None]
+        if asleep:
+            self._scopes.wake(asleep)
+            for function in asleep:
+                self._note_bindings(function)
+            self._learn()
+
+    def _tell_classes(self) -> None:
+        """Make telling the classes that derive from something telling, and live what they do."""
+        for cls in self._scopes.classes:
+            if cls.name not in self._telling and self._is_telling_class(cls):
+                self._tell(cls.name)
+                self._wake_all(cls.methods.values())
 
     def _is_maker(self, dotted: str) -> bool:
         return not self._telling.isdisjoint((*dotted.split("."), *canonical(dotted).split(".")))
@@ -111,14 +133,22 @@ class _Spread:
     # -- waking ----------------------------------------------------------------------------------------------------
 
     def _wake(self, function: Function) -> None:
-        """Make `function` live, and whatever calls it by name; look at it, again if need be."""
+        """Make `function` live for more than what it calls; look at it, again if need be."""
+        self._acting.add(function)
+        self._look_at(function)
+        if function not in self._work:
+            self._work[function] = None
+            self._fresh.append(function)
+
+    def _look_at(self, function: Function) -> None:
+        """Make `function` live, and whatever calls it by name."""
         if function not in self._live:
             self._live.add(function)
+            self._work[function] = None
+            self._fresh.append(function)
             self._call(function.name)
             if function.owner is not None and function.name.startswith("__"):
                 self._call(function.owner.name)
-        if function not in self._work:
-            self._work.append(function)
 
     def _call(self, name: str) -> None:
         """Make live what calls a live function by `name`, or by another name that is given to it."""
@@ -127,7 +157,8 @@ class _Spread:
             name = work.pop()
             if name not in self._called:
                 self._called.add(name)
-                self._wake_all(f for f in self._spelling.get(name, ()) if f not in self._live)
+                for function in self._spelling.get(name, ()):
+                    self._look_at(function)
                 work.extend(self._aliases.get(name, ()))
 
     def _wake_all(self, functions: Iterable[Function]) -> None:
@@ -155,20 +186,23 @@ class _Spread:
         if not local and self._telling.isdisjoint(function.words | function.other_words):
             return
         self._follow_names(function, local)
-        for name in function.outer_names & local:
+        for name in sorted(function.outer_names & local):
             self._tell(name)
-        for name, binding in self._stores.get(function, ()):
+        for name, binding in function.stores:
             if name not in self._telling and self._is_made_of_telling(binding, local):
                 self._tell(name)
-        for mutation in self._mutations.get(function, ()):
+        for mutation in function.mutations:
             if self._is_telling(mutation.value, local):
-                for word in self._words_of(mutation.receiver):
+                for word in sorted(self._words_of(mutation.receiver)):
                     if word in function.names:
                         local.add(word)
                     elif word != function.receiver:
                         self._tell(word)
         if any(self._is_telling(value, local) for value in (*function.returns, *function.yields)):
             self._tell(function.name)
+        for call in reversed(function.calls):  # the innermost first, so that nobody goes through them again
+            for part in (call.func, *call.args):
+                self._words_of(part)
         for call in function.calls:
             self._follow_arguments(call, local)
         for inner in self._nested.get(function, ()):
@@ -200,6 +234,8 @@ class _Spread:
             target = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
             for callee in self._named.get(target, ()):
                 self._taint(callee, _given_names(callee) if telling else set())
+                if _is_in(node, local):
+                    self._taint(callee, {callee.receiver})
 
     # -- words -----------------------------------------------------------------------------------------------------
 
@@ -217,6 +253,10 @@ class _Spread:
             stack = [node]
             while stack:
                 part = stack.pop()
+                inner = self._words.get(part)
+                if inner is not None:
+                    found |= inner
+                    continue
                 match part:
                     case ast.Name(id=word):
                         found.add(word)
@@ -232,6 +272,11 @@ class _Spread:
                         stack.extend(children(part))
             known = self._words[node] = frozenset(found)
         return known
+
+
+def _is_in(node: ast.expr, names: set[str]) -> bool:
+    """Whether `node` is an attribute of one of `names`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
 
 
 def _given_names(function: Function) -> set[str]:

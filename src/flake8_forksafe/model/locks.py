@@ -27,6 +27,7 @@ from flake8_forksafe.model.values import (
     Unknown,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib import multiprocessing as mp
 from flake8_forksafe.stdlib.calls import INSPECTING
@@ -283,7 +284,9 @@ class Locks:
         if fork.kind is EventKind.START and isinstance(fork.subject, Handle) and self._is_forked(fork):
             return self._wanted_by_process(fork.subject, lock)
         if fork in self._hooked:
-            return next((w for v in self._hooked[fork] if (w := self._wanted_by_value(v, lock)) is not None), None)
+            return next(
+                (w for v in in_order(self._hooked[fork]) if (w := self._wanted_by_value(v, lock)) is not None), None
+            )
         return None
 
     def _is_waited_for(self, fork: Event, held: list[Event]) -> bool:
@@ -381,13 +384,13 @@ class Locks:
     def _targets(self, handle: Handle) -> Iterator[Value]:
         """What a multiprocessing process runs."""
         spawn, evaluator = self._model.spawn(handle), self._model.evaluator
-        yield from spawn.values("target")
+        yield from in_order(spawn.values("target"))
         classes = []
         if isinstance(handle.site, ast.Call):
             home = self._model.scopes.home[handle.site]
             steps = evaluator.locate(home, handle.site)
             made = evaluator.eval(handle.site.func, home, steps[0] if steps else None)
-            classes = [c.cls for c in made if isinstance(c, ClassReference)]
+            classes = [c.cls for c in in_order(made) if isinstance(c, ClassReference)]
         elif isinstance(handle.site, ast.ClassDef):
             classes = [self._model.scopes.class_by_node[handle.site]]
         for cls in classes:
@@ -427,7 +430,7 @@ class Locks:
             for part in in_evaluation_order(root):
                 if isinstance(part, ast.Call) and all(map(_is_opaque, evaluator.eval(part.func, function, node))):
                     given = (*part.args, *(k.value for k in part.keywords))
-                    if any(self._holds(v, lock) for a in given for v in evaluator.eval(a, function, node)):
+                    if any(self._holds(v, lock) for a in given for v in in_order(evaluator.eval(a, function, node))):
                         yield part
 
     def _holds(self, value: Value, lock: Resource) -> bool:
@@ -435,7 +438,7 @@ class Locks:
         if not isinstance(value, Instance):
             return value == lock
         evaluator = self._model.evaluator
-        names = {n for c in evaluator.family(value.cls) for n in (*c.attributes, *c.names)}
+        names = dict.fromkeys(n for c in evaluator.family(value.cls) for n in (*c.attributes, *c.names))
         return any(lock in evaluator.class_attribute(value.cls, name) for name in names)
 
 

@@ -16,6 +16,7 @@ from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, Outcome, Predicate, Query
 from flake8_forksafe.model.forks import Forks
+from flake8_forksafe.model.holdings import Holdings
 from flake8_forksafe.model.pipe_ends import PipeEnds
 from flake8_forksafe.model.pipes import Pipes
 from flake8_forksafe.model.queues import Queues
@@ -48,10 +49,12 @@ class ModuleModel:
         self.settings, self.filename, self.shebang = settings, filename, shebang
         self.scopes = scopes
         self.syntax = Syntax(tree)
+        self._mentioned: dict[str, bool] = {}
         self.speller = Speller(self.scopes)
         self.evaluator = Evaluator(self.scopes, settings)
         self.flow = Flow(self.evaluator, scopes.functions if live is None else live)
         self.children = Children(self.evaluator, self.flow)
+        self.holdings = Holdings(self)
         self.pipes = Pipes(self)
         self.queues = Queues(self)
         self.descriptors = Descriptors(self)
@@ -84,8 +87,28 @@ class ModuleModel:
     @cached_property
     def handles(self) -> list[Handle]:
         """Every handle of the module, in source order of its origin."""
-        found = {s for s in self.flow.by_subject if isinstance(s, Handle) and s.family is not Family.FORK}
+        found = [s for s in self.flow.by_subject if isinstance(s, Handle) and s.family is not Family.FORK]
         return sorted(found, key=_position)
+
+    @cached_property
+    def _made_by(self) -> dict[ast.AST, list[Handle]]:
+        table: dict[ast.AST, list[Handle]] = {}
+        for handle in self.handles:
+            table.setdefault(handle.site, []).append(handle)
+        return table
+
+    def made_by(self, site: ast.AST) -> list[Handle]:
+        """The handles that one call makes, by the calls through which they reach the place that looks at them."""
+        return self._made_by.get(site, [])
+
+    @cached_property
+    def handed_on(self) -> dict[Value, dict[Value, int]]:
+        """For each life of a handle, as its user or a factory sees it, the handles it is a life of, by their order."""
+        table: dict[Value, dict[Value, int]] = {}
+        for order, handle in enumerate(self.handles):
+            for life in self.lives(handle):
+                table.setdefault(life, {})[handle] = order
+        return table
 
     def spawn(self, handle: Handle) -> Spawn:
         """How `handle` was made."""
@@ -131,8 +154,10 @@ class ModuleModel:
             return
         for start in flow.starts(subject):
             yield flow.after(start, query)
+        barrier = query.elsewhere or query.barrier
+        barring = {e.function: None for e in flow.events(subject) if e.kind is not EventKind.CREATE and barrier(e)}
         for root in flow.roots(subject):
-            if not self._barred_elsewhere(root, subject, query.elsewhere or query.barrier):
+            if flow.reachable(root).issuperset(barring):  # else another function does it, and may have run before
                 yield flow.from_entry(root, query)
 
     def _reaches_caller(self, handle: Handle, query: Query) -> bool:
@@ -150,13 +175,6 @@ class ModuleModel:
         if not isinstance(subject, Handle):
             return [subject]
         return [replace(subject, context=subject.context[depth:]) for depth in range(len(subject.context) + 1)]
-
-    def _barred_elsewhere(self, root: Function, subject: Value, barrier: Predicate) -> bool:
-        inside = self.flow.reachable(root)
-        return any(
-            e.function not in inside and e.kind is not EventKind.CREATE and barrier(e)
-            for e in self.flow.events(subject)
-        )
 
     def happens(self, subject: Value, predicate: Predicate) -> bool:
         """Whether anything in the module does to `subject` what `predicate` asks for."""
@@ -203,12 +221,7 @@ class ModuleModel:
         """Whether a handle outlives the statement that makes it: it is used later, or stored."""
         if any(e.kind not in (EventKind.CREATE, EventKind.ENTER) for e in self.flow.events(handle)):
             return True
-        stores = [binding for cls in self.scopes.classes for group in cls.attributes.values() for binding in group]
-        stores.extend(b for group in self.scopes.globals_written.values() for b in group)
-        stores.extend(b for group in self.scopes.module.names.values() for b in group)
-        if any(handle in self.evaluator.binding_values(b, ()) for b in stores if b.value is not None):
-            return True
-        return any(handle in self.evaluator.eval(m.value, m.function, None) for m in self.scopes.mutations)
+        return handle in self.holdings.stored
 
     def loop_around(self, event: Event) -> ast.For | ast.AsyncFor | ast.While | None:
         """The innermost loop statement in which an event happens."""
@@ -216,6 +229,40 @@ class ModuleModel:
         return loop if isinstance(loop, ast.For | ast.AsyncFor | ast.While) else None
 
     # -- places ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _nested(self) -> dict[Function, list[Function]]:
+        table: dict[Function, list[Function]] = {}
+        for function in self.scopes.functions:
+            if function.parent is not None:
+                table.setdefault(function.parent, []).append(function)
+        return table
+
+    def nest(self, function: Function) -> list[Function]:
+        """`function` and all that are defined inside it."""
+        found, work = [function], [function]
+        while work:
+            inner = self._nested.get(work.pop(), ())
+            found.extend(inner)
+            work.extend(inner)
+        return found
+
+    def mentions(self, word: str) -> bool:
+        """Whether `word` is part of a literal text, or of a name in a function, of a parameter or of an import."""
+        known = self._mentioned.get(word)
+        if known is None:
+            known = self._mentioned[word] = any(word in text for text in self._names_and_texts)
+        return known
+
+    @cached_property
+    def _names_and_texts(self) -> frozenset[str]:
+        bound = {name for node in ast.walk(self.scopes.module.node) if (name := _bound_name(node))}
+        return frozenset(bound.union(self.syntax.texts, *(function.words for function in self.scopes.functions)))
+
+    def function_around(self, node: ast.AST) -> Function:
+        """The function in which `node` is evaluated."""
+        around = (self.scopes.by_node.get(node) for node in self.syntax.parents(node))
+        return next((function for function in around if function is not None), self.scopes.module)
 
     def text(self, node: ast.AST) -> str:
         """The source of an expression on one line, shortened."""
@@ -280,6 +327,14 @@ class ModuleModel:
 def _returns(event: Event) -> bool:
     """Whether a handle goes to the caller, who is in sight when the handle is seen from there."""
     return event.kind is EventKind.ESCAPE and isinstance(event.site, ast.Return)
+
+
+def _bound_name(node: ast.AST) -> str:
+    match node:
+        case ast.arg(arg=name) | ast.alias(name=name):
+            return name
+        case _:
+            return ""
 
 
 def _position(handle: Handle) -> tuple[int, int, int, str]:

@@ -21,6 +21,7 @@ from flake8_forksafe.model.values import (
     ResourceKind,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib.calls import FORKS
 from flake8_forksafe.stdlib.descriptors import EXECS, USING, WAITING_FOR_READY
@@ -119,7 +120,7 @@ class PipeEnds:
         call = event.site
         if not isinstance(call, ast.Call):
             return False
-        for value in self._model.evaluator.eval(call, event.function, event.step):
+        for value in in_order(self._model.evaluator.eval(call, event.function, event.step)):
             if isinstance(value, Handle) and value.origin is call:
                 return value.family is not Family.MULTIPROCESSING or self._is_forked(value)
         return any(isinstance(v, External) and v.name in SPAWNERS for v in self._callees(call, event))
@@ -223,7 +224,7 @@ class PipeEnds:
             makes_it = ends.made.function in flow.called(root)  # what it does before has no pipe to inherit
             if not makes_it and not self._model.context.runs_in_child(root):
                 hits.extend(flow.from_entry(root, query).hits)
-        return sorted(set(hits), key=_place)
+        return sorted(dict.fromkeys(hits), key=_place)
 
     def _is_forked(self, handle: Handle) -> bool:
         """Whether a multiprocessing child is made by fork: asked for, or the default of the target version."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from flake8_forksafe.model.walking import telling_fields
+from flake8_forksafe.outline import Block, Outline
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -93,7 +94,9 @@ class Class:
 class Function:
     """A function, method, lambda, or the module's own top level.
 
-    `words` are the names and attributes it spells, `other_words` its keywords, annotations and literal identifiers.
+    `words` are the names and attributes it spells, `other_words` keywords, imports, annotations, literal identifiers.
+    `calls_only` are the names of the functions whose calls are all that matters in it; None where everything does.
+    `stores` are the attributes, globals and names of a class that it binds, `mutations` what it puts into containers.
     """
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
@@ -107,6 +110,9 @@ class Function:
     yields: list[ast.expr] = field(default_factory=list)
     words: set[str] = field(default_factory=set)
     other_words: set[str] = field(default_factory=set)
+    calls_only: frozenset[str] | None = None
+    stores: list[tuple[str, Binding]] = field(default_factory=list)
+    mutations: list[Mutation] = field(default_factory=list)
     is_generator: bool = False
     receiver: str = field(init=False)
 
@@ -201,6 +207,30 @@ def access_path(node: ast.expr) -> str:
     return ".".join(reversed(parts))
 
 
+class Sleepers:
+    """The functions of a module whose bodies nobody has asked for yet.
+
+    Attributes:
+        blocks: their text, by the line of the `def`.
+    """
+
+    def __init__(self, outline: Outline, awake: Collection[int], *, parsed: bool) -> None:
+        """Let all functions of `outline` sleep but those whose `def` lines are `awake`.
+
+        Arguments:
+            outline: the functions of the file.
+            awake: the lines of those whose bodies are walked at once.
+            parsed: whether the tree holds the bodies; if not, they are parsed when they are asked for.
+        """
+        self._outline, self._parsed = outline, parsed
+        self.blocks = {line: block for line, block in outline.blocks.items() if line not in awake}
+
+    def bodies(self, blocks: Collection[Block]) -> dict[int, list[ast.stmt]] | None:
+        """The bodies of `blocks` by the lines of their functions; None if the tree holds them."""
+        return None if self._parsed else self._outline.bodies(blocks)
+
+
+_STATEMENT_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -219,8 +249,10 @@ class ScopeTable:
         spelled: every identifier of the module's code, those of imports, keywords and literal strings included.
     """
 
-    def __init__(self, tree: ast.Module) -> None:
-        """Walk `tree`."""
+    def __init__(self, tree: ast.Module, sleeping: Sleepers | None = None) -> None:
+        """Walk `tree`, but not the bodies of functions that are `sleeping`: those are walked when they are woken."""
+        self._sleepers = sleeping
+        self._asleep: dict[Function, Block] = {}
         self.module = Function(tree, None, None)
         self.functions: list[Function] = [self.module]
         self.classes: list[Class] = []
@@ -234,15 +266,68 @@ class ScopeTable:
         self.awaited: set[ast.expr] = set()
         self.globals_written: dict[str, list[Binding]] = {}
         self.home: dict[ast.Call, Function] = {}
-        self.spelled: set[str] = set()
-        _Walk(self).run(tree)
-        for function in self.functions:
-            self.spelled |= function.words | function.other_words
-            self.spelled.add(function.name)
+        self._walk = _Walk(self)
+        self._walk.run(tree.body, self.module)
+        self.spelled = spelled_in(self.functions)
+
+    def block(self, node: ast.AST, parent: Function) -> Block | None:
+        """The block of a function that is asleep; None for one that is awake."""
+        if self._sleepers is None or parent is not self.module or not isinstance(node, _STATEMENT_FUNCTIONS):
+            return None
+        return self._sleepers.blocks.get(node.lineno)
+
+    def put_to_sleep(self, function: Function, block: Block) -> None:
+        """Leave the body of `function` for later; its words are known."""
+        self._asleep[function] = block
+        function.other_words |= block.words
+
+    def sleeping_block(self, function: Function) -> Block | None:
+        """The text of a function that is asleep, else None."""
+        return self._asleep.get(function)
+
+    def wake(self, functions: Collection[Function]) -> None:
+        """Walk the bodies of those of `functions` that are asleep.
+
+        Raises:
+            OutlineError: a body cannot be parsed on its own.
+        """
+        blocks = {function: self._asleep.pop(function) for function in functions if function in self._asleep}
+        if not blocks:
+            return
+        assert self._sleepers is not None
+        bodies = self._sleepers.bodies(list(blocks.values()))
+        for function, block in blocks.items():
+            node = function.node
+            assert isinstance(node, _STATEMENT_FUNCTIONS)
+            if bodies is not None:
+                node.body = bodies[block.line]
+            self._walk.run(node.body, function)
+
+    def wake_all(self) -> None:
+        """Walk all that is still asleep."""
+        self.wake(list(self._asleep))
+
+    def wake_spelling(self, word: str) -> None:
+        """Walk what spells `word`."""
+        self.wake([function for function, block in self._asleep.items() if word in block.words])
+
+    def wake_storing(self, attribute: str) -> None:
+        """Walk what may assign to an attribute of that name, or put something into what it holds."""
+        self.wake([function for function, block in self._asleep.items() if attribute in block.stores])
 
     def names_of_module(self, name: str) -> list[Binding]:
         """All bindings of a module-level name, those made through `global` included."""
         return [*self.module.names.get(name, ()), *self.globals_written.get(name, ())]
+
+
+def spelled_in(functions: Iterable[Function]) -> set[str]:
+    """Every identifier of some functions, their own names included."""
+    found: set[str] = set()
+    for function in functions:
+        found |= function.words
+        found |= function.other_words
+        found.add(function.name)
+    return found
 
 
 _Names = dict[str, Binding]
@@ -256,9 +341,8 @@ class _Walk:
         self.table = table
         self.stack: list[_Frame] = []
 
-    def run(self, tree: ast.Module) -> None:
-        module = self.table.module
-        self.push_block(tree.body, module, None, None, None)
+    def run(self, body: list[ast.stmt], function: Function) -> None:
+        self.push_block(body, function, None, None, None)
         while self.stack:
             self.visit(*self.stack.pop())
 
@@ -383,7 +467,11 @@ class _Walk:
             self.declare(node.name, binding, fn, cls)
             if cls is not None:
                 cls.methods.setdefault(node.name, inner)
-            self.push_block(node.body, inner, None, None, None)
+            block = self.table.block(node, fn)
+            if block is None:
+                self.push_block(node.body, inner, None, None, None)
+            else:
+                self.table.put_to_sleep(inner, block)
         self.push_all(outside, fn, cls, cond, comp)
 
     def enter_class(self, node: ast.ClassDef, fn: Function, outer: Class | None, cond: Condition | None) -> None:
@@ -432,7 +520,7 @@ class _Walk:
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
                     dotted = alias.name if alias.asname else name
-                    self.table.spelled.update(alias.name.split("."))
+                    fn.other_words.update(alias.name.split("."))
                     self.declare(name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
             case ast.ImportFrom():
                 self.bind_import_from(node, fn, cls)
@@ -450,9 +538,10 @@ class _Walk:
         for alias in node.names:
             if alias.name == "*":
                 self.table.star_imports.append(prefix)
+                fn.other_words.update(prefix.split("."))
                 continue
             dotted = f"{prefix}{'' if prefix.endswith('.') else '.'}{alias.name}"
-            self.table.spelled.update(dotted.split("."))
+            fn.other_words.update(dotted.split("."))
             self.declare(alias.asname or alias.name, Binding(BindingKind.IMPORT, fn, node, imported=dotted), fn, cls)
 
     def bind_target(
@@ -483,6 +572,7 @@ class _Walk:
         for scope in (fn, *fn.lexical_parents()):
             if scope.owner is not None and scope.receiver == target.value.id:
                 scope.owner.attributes.setdefault(target.attr, []).append(binding)
+                fn.stores.append((target.attr, binding))
                 return
             if target.value.id in scope.names:
                 fn.names.setdefault(f"{target.value.id}.{target.attr}", []).append(binding)
@@ -491,12 +581,14 @@ class _Walk:
     def declare(self, name: str, binding: Binding, fn: Function, cls: Class | None) -> None:
         if cls is not None:
             cls.names.setdefault(name, []).append(binding)
+            fn.stores.append((name, binding))
         elif name in fn.outer_names:
             for scope in fn.lexical_parents():
                 if name in scope.names and not scope.is_module:
                     scope.names[name].append(binding)
                     return
             self.table.globals_written.setdefault(name, []).append(binding)
+            fn.stores.append((name, binding))
         else:
             fn.names.setdefault(name, []).append(binding)
 
@@ -504,6 +596,7 @@ class _Walk:
 
     def mutation(self, mutation: Mutation) -> None:
         self.table.mutations.append(mutation)
+        mutation.function.mutations.append(mutation)
 
     def note_mutating_call(self, node: ast.Call, fn: Function) -> None:
         func = node.func

@@ -17,6 +17,8 @@ from flake8_forksafe.stdlib.subprocess import Family
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
 
+_ASKS_GROUP = (External("os.getpgrp"), External("os.getpgid"))
+
 
 class WrongGroup(NamedTuple):
     """A `killpg` for a child without a group of its own; `is_ours` when it hits the group of the parent."""
@@ -97,8 +99,8 @@ class Sessions:
 
     def _compares(self, function: Function) -> bool:
         """Whether a function asks for the group of this very process, to compare with."""
-        for event in self._model.ending.named_calls("os.getpgrp", "os.getpgid"):
-            if event.function is not function or event.call is None:
+        for event in self._model.flow.within(function):
+            if event.kind is not EventKind.EXTERNAL or event.call is None or event.subject not in _ASKS_GROUP:
                 continue
             if event.subject == External("os.getpgrp") or self._means_self(event.call.args, event):
                 return True

@@ -24,6 +24,7 @@ class Speller:
     def __init__(self, scopes: ScopeTable) -> None:
         """Prepare for one module."""
         self._scopes = scopes
+        self._imported: dict[Function, list[tuple[str, str]]] = {}
 
     def spell(self, dotted: str, function: Function) -> Spelling | None:
         """How `function` would write `dotted` (`subprocess.DEVNULL`); None if the name it needs means something else.
@@ -54,9 +55,14 @@ class Speller:
     def _imports(self, function: Function) -> Iterator[tuple[str, str]]:
         """The names bound by imports that are visible in `function`, with what they name."""
         for scope in (function, *function.lexical_parents()):
-            for name, bindings in scope.names.items():
-                if len(bindings) == 1 and bindings[0].kind is BindingKind.IMPORT:
-                    yield name, bindings[0].imported
+            known = self._imported.get(scope)
+            if known is None:
+                known = self._imported[scope] = [
+                    (name, bindings[0].imported)
+                    for name, bindings in scope.names.items()
+                    if len(bindings) == 1 and bindings[0].kind is BindingKind.IMPORT
+                ]
+            yield from known
 
     def _is_free(self, name: str, function: Function) -> bool:
         return not any(name in scope.names for scope in (function, *function.lexical_parents()))

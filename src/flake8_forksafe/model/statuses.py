@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.model.care import waits
@@ -38,9 +39,14 @@ class Statuses:
 
     # -- who takes them away ---------------------------------------------------------------------------------------
 
+    @cached_property
+    def are_all_taken(self) -> bool:
+        """Whether something takes the status of every child: a wait for any of them, or an ignored SIGCHLD."""
+        return any(True for _ in self.waits_for_any()) or any(True for _ in self.ignored())
+
     def ignored(self) -> Iterator[Event]:
         """The calls that ignore SIGCHLD in this process, not in a forked child of it."""
-        for event in self._model.ending.named_calls("signal.signal"):
+        for event in self._model.flow.named_calls("signal.signal"):
             if event.call is None or len(event.call.args) != 2 or not self._is_in_force(event):
                 continue
             signal, action = (self._model.evaluator.eval(a, event.function, event.step) for a in event.call.args)
@@ -49,10 +55,10 @@ class Statuses:
 
     def waits_for_any(self) -> Iterator[Event]:
         """The calls that take the status of whichever child ends first."""
-        for event in self._model.ending.named_calls("os.wait", "os.wait3"):
+        for event in self._model.flow.named_calls("os.wait", "os.wait3"):
             if self._is_in_force(event):
                 yield event
-        for event in self._model.ending.named_calls("os.waitpid", "os.wait4"):
+        for event in self._model.flow.named_calls("os.waitpid", "os.wait4"):
             pid = event.call.args[0] if event.call is not None and event.call.args else None
             if pid is None or not self._is_in_force(event):
                 continue

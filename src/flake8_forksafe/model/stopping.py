@@ -66,7 +66,8 @@ class Stopping:
         """Whether an event of the callback's run stands under something that can keep it from happening."""
         if self._is_conditional(event) or not self._is_straight(event):
             return True
-        assumed = self._model.context.known_at(event)
+        known = self._model.context.known_at(event)
+        assumed = sorted(known, key=lambda a: (a.test.lineno, a.test.col_offset, a.text, a.truth))
         return any(self._can_turn(a.test, event.function, _DEPTH, truth=self._as_written(a)) for a in assumed)
 
     def _as_written(self, assumption: Assumption) -> bool:

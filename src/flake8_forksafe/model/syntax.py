@@ -4,21 +4,51 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 
 
 class Syntax:
-    """The parents of every node of one tree, found in one walk when first asked for."""
+    """Where every node of one tree stands, found in one walk when first asked for."""
 
     def __init__(self, tree: ast.Module) -> None:
         """Prepare for `tree`, which is only read."""
         self._tree = tree
-        self._known: dict[ast.AST, ast.AST] | None = None
 
-    @property
+    @cached_property
     def _parents(self) -> dict[ast.AST, ast.AST]:
-        if self._known is None:
-            self._known = {child: node for node in ast.walk(self._tree) for child in ast.iter_child_nodes(node)}
-        return self._known
+        return {child: node for node in ast.walk(self._tree) for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def _attributes(self) -> dict[str, list[ast.Attribute]]:
+        table: dict[str, list[ast.Attribute]] = {}
+        for node in self._parents:
+            if isinstance(node, ast.Attribute):
+                table.setdefault(node.attr, []).append(node)
+        return table
+
+    @cached_property
+    def _reads(self) -> frozenset[str]:
+        return frozenset(n.id for n in self._parents if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """Every literal text."""
+        return frozenset(n.value for n in self._parents if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+    @cached_property
+    def _places(self) -> dict[ast.stmt, tuple[list[ast.stmt], int]]:
+        """The block that each statement stands in, and its index there."""
+        lists = (value for node in (self._tree, *self._parents) for _, value in ast.iter_fields(node))
+        blocks = (value for value in lists if isinstance(value, list) and value and isinstance(value[0], ast.stmt))
+        return {statement: (block, index) for block in blocks for index, statement in enumerate(block)}
+
+    def is_read(self, name: str) -> bool:
+        """Whether a plain name is read anywhere."""
+        return name in self._reads
+
+    def attributes(self, name: str) -> list[ast.Attribute]:
+        """Every reference to an attribute of that name, reads and writes."""
+        return self._attributes.get(name, [])
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node right around `node`; None for the module."""
@@ -44,27 +74,24 @@ class Syntax:
 
     def block(self, statement: ast.stmt) -> list[ast.stmt]:
         """The list of statements that `statement` stands in."""
-        around = self._parents[statement]
-        for _, value in ast.iter_fields(around):
-            if isinstance(value, list) and any(item is statement for item in value):
-                return value
-        raise ValueError("a statement stands in a block")
+        return self._places[statement][0]
 
     def following(self, statement: ast.stmt) -> list[ast.stmt]:
         """The statements behind `statement` in its block."""
-        block = self.block(statement)
-        return block[next(i for i, s in enumerate(block) if s is statement) + 1 :]
+        block, index = self._places[statement]
+        return block[index + 1 :]
 
     def is_alone_on_line(self, statement: ast.stmt) -> bool:
         """Whether no other statement shares a line with `statement` (`a; b`, `if x: a`), and it is no `elif`."""
-        block = self.block(statement)
+        block, index = self._places[statement]
         around = self._parents[statement]
         if isinstance(around, ast.stmt | ast.excepthandler) and around.lineno == statement.lineno:
             return False
         if block[0] is statement and self._follows_its_keyword(statement, around):
             return False
-        return all(
-            s is statement or (s.end_lineno != statement.lineno and s.lineno != statement.end_lineno) for s in block
+        before, behind = block[max(index - 1, 0) : index], block[index + 1 : index + 2]
+        return all(s.end_lineno != statement.lineno for s in before) and all(
+            s.lineno != statement.end_lineno for s in behind
         )
 
     @staticmethod

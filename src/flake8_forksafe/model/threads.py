@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Related, Span
@@ -23,6 +25,7 @@ from flake8_forksafe.model.values import (
     ResourceKind,
     Unknown,
     Value,
+    in_order,
 )
 from flake8_forksafe.stdlib import multiprocessing as mp
 from flake8_forksafe.stdlib.calls import is_safe_between_fork_and_exec
@@ -140,14 +143,41 @@ class Threads:
         """Every call of `os.fork`, `os.forkpty` and `pty.fork` that the target platform can reach."""
         return [e for e in self._model.flow.of_kind(EventKind.FORK) if self._model.context.can_happen(e)]
 
+    @cached_property
+    def _forks_by_function(self) -> dict[Function, list[Event]]:
+        table: dict[Function, list[Event]] = {}
+        for event in self.forks:
+            table.setdefault(event.function, []).append(event)
+        return table
+
+    def forks_in(self, function: Function) -> list[Event]:
+        """Those of `forks` that stand in `function`."""
+        return self._forks_by_function.get(function, [])
+
     def thread_before(self, forks: list[Event]) -> ThreadStart | None:
         """The nearest thread start after which one of `forks` may run in the same process; None if there is none."""
-        nearest = sorted(self._live_starts, key=lambda s: min(_distance(s.function, f.function) for f in forks))
+        nearest = self._nearest({f.function: None for f in forks})
         return next((s for s in nearest if any(self._may_follow(fork, s) for fork in forks)), None)
 
+    def _nearest(self, functions: Collection[Function]) -> Iterator[ThreadStart]:
+        """The thread starts as far apart for a reader as may be: those of `functions`, of their classes, all others."""
+        owners = {f.owner: None for f in functions if f.owner is not None}
+        for places in (functions, owners):
+            near = [pair for place in places for pair in self._live_starts.get(place, ())]
+            yield from (start for _, start in sorted(near, key=itemgetter(0)))
+        for _, start in self._live_starts.get(None, ()):
+            if start.function not in functions and start.function.owner not in owners:
+                yield start
+
     @cached_property
-    def _live_starts(self) -> list[ThreadStart]:
-        return [s for s in self.starts if self._model.context.can_happen(s.event)]
+    def _live_starts(self) -> dict[Function | Class | None, list[tuple[int, ThreadStart]]]:
+        """The thread starts that can happen, numbered: by function, by the function's class, and under None all."""
+        table: dict[Function | Class | None, list[tuple[int, ThreadStart]]] = {}
+        for number, start in enumerate(self.starts):
+            if self._model.context.can_happen(start.event):
+                for place in dict.fromkeys((start.function, start.function.owner, None)):
+                    table.setdefault(place, []).append((number, start))
+        return table
 
     def execs_at_once(self, fork: Event) -> bool:
         """Whether all that the child does is to arrange descriptors, session and signals and to exec or end."""
@@ -200,7 +230,7 @@ class Threads:
                 if use not in seen:
                     seen.add(use)
                     work.append(use)
-        if self._leaves_parent(fork):
+        if fork.site is event.site or self._leaves_parent(fork):
             return False
         return any(
             self._is_repeatable(root) if root in roots else not root.is_module for root in self._roots(fork.function)
@@ -238,7 +268,7 @@ class Threads:
         by_step = self._model.flow.by_step
         events = by_step.get(place.step, [])
         index = next((i for i, e in enumerate(events) if e is place), -1) + 1
-        if self._forks_in(events[index:], fork, tree):
+        if self._forks_in([e for e in events[index:] if not _is_instead(e, place, fork)], fork, tree):
             return True
         seen: set[Node] = set()
         work = list(place.step.successors)
@@ -402,21 +432,24 @@ class Threads:
             case Resource():
                 return [made]
             case Handle(site=site):
-                found = [
-                    e
-                    for e in flow.of_kind(EventKind.START)
-                    if isinstance(e.subject, Handle) and (e.subject.site is site or self._is_self(e.subject, made))
-                ]
-                return found or [made]
+                cls = self._subclass(made)
+                family = self._model.evaluator.family(cls) if cls is not None else ()
+                sites = dict.fromkeys((site, *(c.node for c in family)))  # `self` of a Process subclass is one, too
+                found = [pair for one in sites for pair in self._handles_started.get(one, ())]
+                return [event for _, event in sorted(found, key=itemgetter(0))] or [made]
 
-    def _is_self(self, subject: Handle, made: Event) -> bool:
-        """Whether a handle is the `self` of the Process subclass that `made` makes one of."""
-        cls = self._subclass(made)
-        return cls is not None and any(subject.site is c.node for c in self._model.evaluator.family(cls))
+    @cached_property
+    def _handles_started(self) -> dict[ast.AST, list[tuple[int, Event]]]:
+        """The starts of processes, numbered, by where their handle is made."""
+        table: dict[ast.AST, list[tuple[int, Event]]] = {}
+        for number, event in enumerate(self._model.flow.of_kind(EventKind.START)):
+            if isinstance(event.subject, Handle):
+                table.setdefault(event.subject.site, []).append((number, event))
+        return table
 
     def _subclass(self, made: Event) -> Class | None:
         assert isinstance(made.call, ast.Call)
-        for value in self._model.evaluator.eval(made.call.func, made.function, made.step):
+        for value in in_order(self._model.evaluator.eval(made.call.func, made.function, made.step)):
             if isinstance(value, ClassReference):
                 return value.cls
         return None
@@ -510,7 +543,7 @@ class Threads:
         evaluator = self._model.evaluator
         for kin in (cls, *evaluator.bases(cls)):
             for base in kin.node.bases:
-                for value in evaluator.eval(base, kin.parent, None, ()):
+                for value in in_order(evaluator.eval(base, kin.parent, None, ())):
                     if isinstance(value, External | Method):
                         method = self._method_of_callee(value)
                         if method is not None and self._is_process_base(value):
@@ -526,6 +559,11 @@ class Threads:
                 return True
 
 
+def _is_instead(event: Event, place: Event, fork: Event) -> bool:
+    """Whether one call makes either `event` or `place` happen, by what it is called on: `executor.submit(work)`."""
+    return event.site is place.site and (event is fork or event.kind is place.kind is EventKind.CALL)
+
+
 _USES = frozenset({EventKind.CALL, EventKind.REFERENCE})
 #: Where a context can be given: the parameter's name, and the names of the positional parameters.
 _CONTEXT_PARAMETERS = {
@@ -534,10 +572,3 @@ _CONTEXT_PARAMETERS = {
     "multiprocessing.managers.SyncManager": ("ctx", ("address", "authkey", "serializer", "ctx")),
     "multiprocessing.managers.BaseManager": ("ctx", ("address", "authkey", "serializer", "ctx")),
 }
-
-
-def _distance(one: Function, other: Function) -> int:
-    """How far two functions are apart for a reader: the same one, methods of one class, others."""
-    if one is other:
-        return 0
-    return 1 if one.owner is not None and one.owner is other.owner else 2

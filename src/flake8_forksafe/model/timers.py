@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.evaluate import Argument, Arguments
 from flake8_forksafe.model.events import Event, EventKind
-from flake8_forksafe.model.flow import Query
+from flake8_forksafe.model.flow import Query, in_source_order
 from flake8_forksafe.model.keepers import Keepers
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.stopping import Stopping
@@ -26,6 +27,7 @@ from flake8_forksafe.model.values import (
     ResourceKind,
     Value,
     Values,
+    in_order,
 )
 from flake8_forksafe.stdlib.calls import NEVER_RAISING
 from flake8_forksafe.stdlib.threading import THREAD_POSITIONS, TIMER_POSITIONS
@@ -174,7 +176,7 @@ class Timers:
         """
         values = self._evaluator.eval_argument(argument)
         passed: set[Function] = set()
-        for parameter in (v for v in values if isinstance(v, Parameter)):
+        for parameter in (v for v in in_order(values) if isinstance(v, Parameter)):
             if depth == 0:
                 return
             for invocation in self._evaluator.invocations(parameter.function):
@@ -182,7 +184,7 @@ class Timers:
                 for callback in (c for g in given for c in self._callbacks(g, depth - 1)):
                     passed.add(callback.function)
                     yield Callback(callback.function, (*callback.via, (invocation.function, invocation.call)))
-        for function in sorted(self._functions(values), key=lambda f: getattr(f.node, "lineno", 0)):
+        for function in in_source_order(self._functions(values)):
             if function not in passed:
                 yield Callback(function)
 
@@ -284,8 +286,12 @@ class Timers:
         timers = [a for a in self.alarms if a.resource.kind is ResourceKind.TIMER and a.callbacks]
         onward: dict[Function, set[Function]] = {}
         armed: list[tuple[Function, Function, Alarm]] = []
+        made_in: dict[Function, list[tuple[int, Alarm]]] = {}
+        for number, alarm in enumerate(timers):
+            made_in.setdefault(alarm.home, []).append((number, alarm))
         for callback in dict.fromkeys(c.function for a in timers for c in a.callbacks):
-            for alarm in timers:
+            near = [pair for function in self.called_from(callback) for pair in made_in.get(function, ())]
+            for _, alarm in sorted(near, key=itemgetter(0)):
                 for started in self._armed_by(callback, alarm):
                     onward.setdefault(callback, set()).add(started)
                     armed.append((callback, started, alarm))
@@ -297,10 +303,7 @@ class Timers:
 
     def _armed_by(self, callback: Function, alarm: Alarm) -> Iterator[Function]:
         """The functions that a run of `callback` is sure to arm again by `alarm`, which is no daemon."""
-        everything = self.called_from(callback)
-        if alarm.home not in everything:
-            return
-        stopping = Stopping(self._model, everything, callback, alarm.arguments)
+        stopping = Stopping(self._model, self.called_from(callback), callback, alarm.arguments)
         certain = self._sure_calls(callback, stopping)
         if alarm.home not in certain or not self._is_started(alarm, certain, stopping):
             return
@@ -469,13 +472,59 @@ class Timers:
         return found
 
     def _undying(self, cls: Class, method: Function) -> Undying | None:
-        inside = self.called_from(method)
         keepers = Keepers(self._model, cls)
-        for alarm in self.alarms:
-            stopped = self._is_ended(alarm, inside) or self._told_to_stop(alarm, inside)
-            if stopped and self._starts(alarm) and keepers.hold(alarm.arguments, alarm.call, alarm.resource.cls):
+        for alarm in self._stopped_in(self.called_from(method)):
+            if self._starts(alarm) and keepers.hold(alarm.arguments, alarm.call, alarm.resource.cls):
                 return Undying(method, alarm)
         return None
+
+    def _stopped_in(self, inside: frozenset[Function]) -> list[Alarm]:
+        """The alarms that `inside` ends, or tells to stop: by an Event or a flag that their code goes by."""
+        ended = {number for function in inside for number in self._ended_in.get(function, ())}
+        found = {number for number in ended if self._is_ended(self.alarms[number], inside)}
+        for function in inside:
+            for event in self._model.flow.within(function):
+                if event.kind is EventKind.SET:
+                    found.update(self._going_by.get(event.subject, ()))
+            for flag in self._flags_set.get(function, ()):
+                found.update(self._going_by.get(flag, ()))
+        return [self.alarms[number] for number in sorted(found)]
+
+    @cached_property
+    def _ended_in(self) -> dict[Function, list[int]]:
+        """The numbers of the alarms that a function cancels or joins."""
+        table: dict[Function, list[int]] = {}
+        for number, alarm in enumerate(self.alarms):
+            for event in self._model.flow.events(alarm.resource, EventKind.CANCEL, EventKind.WAIT):
+                table.setdefault(event.function, []).append(number)
+        return table
+
+    @cached_property
+    def _flags_set(self) -> dict[Function, set[str]]:
+        """The attributes that a function sets to True or False."""
+        table: dict[Function, set[str]] = {}
+        for cls in self._model.scopes.classes:
+            for attr, bindings in cls.attributes.items():
+                for binding in bindings:
+                    if _is_flag(binding.value):
+                        table.setdefault(binding.function, set()).add(attr)
+        return table
+
+    @cached_property
+    def _going_by(self) -> dict[Value | str, list[int]]:
+        """The numbers of the alarms by the flags, and by what is asked, in the tests of the code that they run.
+
+        Of a thread only the tests inside loops count.
+        """
+        table: dict[Value | str, list[int]] = {}
+        for number, alarm in enumerate(self.alarms):
+            timer = alarm.resource.kind is ResourceKind.TIMER
+            for function in in_source_order({f for c in alarm.callbacks for f in self.called_from(c.function)}):
+                for node in self._evaluator.graph(function).nodes:
+                    if node.kind is NodeKind.ASSUME and (node.loops or timer):
+                        for known in self._goes_by(node, function):
+                            table.setdefault(known, []).append(number)
+        return table
 
     def _starts(self, alarm: Alarm) -> bool:
         return alarm.resource.cls is not None or bool(self._model.flow.events(alarm.resource, EventKind.START))
@@ -486,33 +535,15 @@ class Timers:
         started = {e.function for e in self._model.flow.events(alarm.resource, EventKind.START)}
         return any(e.function in inside and started != {e.function} for e in events)
 
-    def _told_to_stop(self, alarm: Alarm, inside: frozenset[Function]) -> bool:
-        """Whether `inside` sets an Event or a flag that the thread's loop, or the timer's callback, goes by."""
-        events = {e.subject for e in self._model.flow.of_kind(EventKind.SET) if e.function in inside}
-        flags = {
-            attr
-            for cls in self._model.scopes.classes
-            for attr, bindings in cls.attributes.items()
-            if any(b.function in inside and _is_flag(b.value) for b in bindings)
-        }
-        if not events and not flags:
-            return False
-        timer = alarm.resource.kind is ResourceKind.TIMER
-        functions = {f for c in alarm.callbacks for f in self.called_from(c.function)}
-        return any(
-            node.kind is NodeKind.ASSUME and (node.loops or timer) and self._goes_by(node, function, events, flags)
-            for function in functions
-            for node in self._evaluator.graph(function).nodes
-        )
-
-    def _goes_by(self, node: Node, function: Function, events: set[Value], flags: set[str]) -> bool:
+    def _goes_by(self, node: Node, function: Function) -> Iterable[Value | str]:
+        """The attribute of `self`, or what the object asked may be, that a test goes by."""
         match node.item:
             case ast.Attribute(value=ast.Name(id=name), attr=attr):
-                return attr in flags and name == function.receiver
-            case ast.Call(func=ast.Attribute(value=base)) if events:
-                return not events.isdisjoint(self._evaluator.eval(base, function, node))
+                return [attr] if name == function.receiver else []
+            case ast.Call(func=ast.Attribute(value=base)):
+                return self._evaluator.eval(base, function, node)
             case _:
-                return False
+                return []
 
 
 def _closure(start: Function, table: dict[Function, set[Function]]) -> set[Function]:

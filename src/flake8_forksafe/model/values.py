@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, auto
 
 from flake8_forksafe.model.scopes import Class, Function
@@ -208,3 +209,66 @@ Value = (
 )
 Values = frozenset[Value]
 NOTHING: Values = frozenset()
+
+
+def in_order(values: Values) -> Iterable[Value]:
+    """`values` in an order that is the same in every run: hashes, and so the order of a set, differ from run to run.
+
+    Whatever follows values further has to go by it: which of two comes first can decide what is remembered, or met.
+    """
+    if len(values) < 2:
+        return values
+    by_place = {_place(value): value for value in values}
+    if len(by_place) == len(values):
+        return [by_place[place] for place in sorted(by_place)]
+    return sorted(values, key=lambda value: (_place(value), _told(value)))
+
+
+def _place(value: Value) -> tuple[str, int, int, str]:
+    """What a value is, and where it comes from."""
+    match value:
+        case External(name):
+            return "External", 0, 0, name
+        case Constant(constant):
+            return "Constant", 0, 0, repr(constant)
+        case Parameter(name=name):
+            return "Parameter", 0, 0, name
+        case Method(receiver, name):
+            _, line, column, text = _place(receiver)
+            return "Method", line, column, name + text
+        case Pipe(handle, stream):
+            return "Pipe", *_at(handle.site), stream
+        case Derived(_, handle):
+            return "Derived", *_at(handle.site), ""
+        case Collection(node):
+            return "Collection", *_at(node), ""
+        case FunctionReference(function):
+            return "FunctionReference", *_at(function.node), ""
+        case Handle(site=site) | Resource(site=site) | Instance(site=site) | Descriptor(site=site):
+            return type(value).__name__, *_at(site), ""
+        case _:
+            return type(value).__name__, 0, 0, ""
+
+
+def _at(node: ast.AST | None) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _told(part: object) -> str:
+    """All that tells a value, or a part of one, from others."""
+    match part:
+        case None | str() | bytes() | int():
+            return repr(part)
+        case ast.AST():
+            end = getattr(part, "end_lineno", 0), getattr(part, "end_col_offset", 0)
+            return f"{type(part).__name__}{*_at(part), *end}"
+        case Function() | Class():
+            return _told(part.node)
+        case Enum():
+            return part.name
+        case tuple():
+            return f"({','.join(map(_told, part))})"
+        case _ if is_dataclass(part):
+            return f"{type(part).__name__}({','.join(_told(getattr(part, f.name)) for f in fields(part))})"
+        case _:
+            return repr(part)

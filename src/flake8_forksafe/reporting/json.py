@@ -27,7 +27,10 @@ def render(outcomes: Sequence[Outcome], *, screen: Screen) -> Iterator[str]:  # 
 
 def _entry(path: str, entry: Entry) -> dict[str, object]:
     fix = {"safety": entry.safety.value, "title": entry.title} if entry.safety is not None else None
-    related = [{**_place(item.place), "message": item.message} for item in entry.related]
+    related = [
+        {**({"path": item.path} if item.path else {}), **_place(item.place), "message": item.message}
+        for item in entry.related
+    ]
     return {
         "path": path,
         **_place(entry.place),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-from flake8_forksafe.fix import Safety
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flake8_forksafe.finding import Finding, Span
     from flake8_forksafe.fingerprint import Identity
+    from flake8_forksafe.fix import Safety
+    from flake8_forksafe.program import Survey
     from flake8_forksafe.source import Source
 
 
@@ -29,14 +28,14 @@ class Place(NamedTuple):
 
 
 class Related(NamedTuple):
-    """A second place that explains a finding."""
+    """A second place that explains a finding; `path` is its file where that is another one."""
 
     place: Place
     message: str
+    path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One finding. `identity` is who it is, wherever it moves; `safety` and `title` describe its fix, if it has one."""
 
     code: str
@@ -48,8 +47,7 @@ class Entry:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one file.
 
     Arguments:
@@ -61,6 +59,7 @@ class Outcome:
         problem: why the file could not be read, analysed or written; empty if it could.
         problem_line: the line the problem is on, 0 for the file as a whole.
         dropped: fixes that were taken back because their result was wrong: each a bug of this program.
+        survey: what the whole-program mode needs of the file.
     """
 
     path: str
@@ -71,6 +70,7 @@ class Outcome:
     problem: str = ""
     problem_line: int = 0
     dropped: tuple[str, ...] = ()
+    survey: Survey | None = None
 
 
 def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
@@ -93,6 +93,11 @@ def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
         )
         for finding, identity in zip(findings, identities(findings, text), strict=True)
     )
+
+
+def place_of(span: Span, source: Source) -> Place:
+    """Return a place of `source` as people count it."""
+    return _place(span, source, source.text.split("\n"))
 
 
 def _place(span: Span, source: Source, lines: Sequence[str]) -> Place:

@@ -69,7 +69,11 @@ def _result(path: str, entry: Entry, codes: Sequence[str]) -> dict[str, object]:
     }
     if entry.related:
         result["relatedLocations"] = [
-            {"id": number, "physicalLocation": _location(path, item.place), "message": {"text": item.message}}
+            {
+                "id": number,
+                "physicalLocation": _location(item.path or path, item.place),
+                "message": {"text": item.message},
+            }
             for number, item in enumerate(entry.related)
         ]
     return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flake8_forksafe.fix import Safety
 from flake8_forksafe.reporting.outcome import Outcome
 
 
@@ -20,6 +19,8 @@ def of_report(outcomes: Sequence[Outcome], *, hidden: int = 0) -> str:
     if not left:
         nothing = "nothing new" if hidden else "nothing"
         return ", ".join([f"{nothing} found in {_files(checked)}", *_unchecked(outcomes)])
+    from flake8_forksafe.fix import Safety  # late: most runs find nothing
+
     count = f"{len(left)} new" if hidden else f"{len(left)}"
     parts = [f"{count} found in {_files(sum(bool(outcome.left) for outcome in outcomes))} of {checked}"]
     safe = sum(entry.safety is Safety.SAFE for entry in left)
@@ -53,7 +54,12 @@ def of_comparison(hidden: int, gone: int, baseline: str) -> list[str]:
 
 
 def _unsafe(outcomes: Sequence[Outcome]) -> list[str]:
-    unsafe = sum(entry.safety is Safety.UNSAFE for outcome in outcomes for entry in outcome.left)
+    left = [entry for outcome in outcomes for entry in outcome.left]
+    if not left:
+        return []
+    from flake8_forksafe.fix import Safety
+
+    unsafe = sum(entry.safety is Safety.UNSAFE for entry in left)
     return [f"{unsafe} need{'s' if unsafe == 1 else ''} --unsafe-fixes"] if unsafe else []
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from flake8_forksafe.fix import Safety
 from flake8_forksafe.reporting.colour import Colour, printable
 from flake8_forksafe.reporting.outcome import Entry, Outcome, Place
 from flake8_forksafe.reporting.screen import Screen
@@ -45,8 +43,11 @@ def _body(entry: Entry, screen: Screen) -> Iterator[str]:
     gutter = len(str(max(place.end_line for place in places)))
     yield from _excerpt(entry.place, gutter, "^", screen)
     for related in entry.related:
-        yield from _note(related.message, gutter, screen)
+        where = f" ({related.path}:{related.place.line})" if related.path else ""
+        yield from _note(f"{related.message}{where}", gutter, screen)
         yield from _excerpt(related.place, gutter, "-", screen)
+    from flake8_forksafe.fix import Safety
+
     match entry.safety:
         case Safety.SAFE:
             yield from _note(f"fix: {entry.title} (forksafe-fix)", gutter, screen)
@@ -66,6 +67,8 @@ def _wrapped(text: str, screen: Screen, taken: int) -> list[str]:
     """Return the lines of `text` on `screen`: of the first, `taken` columns are in use; the others are indented."""
     if screen.width is None:
         return [text]
+    import textwrap
+
     lines = textwrap.wrap(
         text,
         max(screen.width - 1, _NARROWEST),

@@ -112,7 +112,7 @@ RULE = Rule(
     "FRK202",
     "inheritable-descriptor",
     triggers=(("set_inheritable", "dup2", "pipe2", "CLOEXEC", "SETFD"),),
-    names=(words.INHERITING,),
-    makers=words.INHERITING | words.SOCKET | words.POPEN | words.SUBPROCESS | words.FORK,
+    names=(words.INHERITING, words.THREAD | {"close_fds"}),
+    makers=words.INHERITING | words.SOCKET | words.THREAD | words.POPEN | words.SUBPROCESS | words.FORK,
     check=check,
 )

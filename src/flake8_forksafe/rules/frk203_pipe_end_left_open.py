@@ -134,7 +134,7 @@ RULE = Rule(
         ("pipe(", "pipe2", ".pipe", "= pipe"),
         ("fork", "subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
     ),
-    names=(words.PIPE_ENDS,),
+    names=(words.PIPE_ENDS, words.POPEN | words.SUBPROCESS | words.MULTIPROCESSING | words.FORK),
     makers=words.PIPE_ENDS | words.POPEN | words.MULTIPROCESSING | words.FORK,
     check=check,
 )

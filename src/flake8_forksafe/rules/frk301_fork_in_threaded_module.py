@@ -116,7 +116,8 @@ When each thread has been joined before the fork, or when every lock that the ch
 by `os.register_at_fork`.
 
 ## What it cannot see
-- Threads that other modules, a library or the interpreter's embedder start.
+- Threads that a library or the interpreter's embedder starts; those of other modules of the project are seen by
+  `forksafe --program` only.
 - That a thread has ended before the fork.
 - The order of two functions that only other modules call. It takes them to be called in either order, and a method to
   be called once for each object.
@@ -147,11 +148,16 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         start = module.threads.thread_before([fork])
         if start is None or module.threads.execs_at_once(fork):
             continue
-        message = (
-            f"{_name(fork)}() copies only the thread that calls it, and line {start.place.span.line} starts another: a "
-            f"lock held by that one stays locked in the child, which hangs; use subprocess or a spawn context"
-        )
-        yield Finding(RULE.code, Span.of(fork.site), message, (start.place,))
+        text = message(_name(fork), f"line {start.place.span.line}")
+        yield Finding(RULE.code, Span.of(fork.site), text, (start.place,))
+
+
+def message(fork: str, where: str, how: str = "") -> str:
+    """What is said of a fork after a thread start that stands at `where`; `how` tells what leads to it."""
+    return (
+        f"{fork}() copies only the thread that calls it, and {where} starts another{how}: a "
+        f"lock held by that one stays locked in the child, which hangs; use subprocess or a spawn context"
+    )
 
 
 def _name(fork: Event) -> str:
@@ -167,7 +173,7 @@ RULE = Rule(
         ("fork(", ".fork", "fork as", "= fork", "forkpty"),
         ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
     ),
-    names=(words.FORK, words.THREAD),
+    names=(words.FORK, words.THREAD, words.THREAD_MODULES),
     makers=words.FORK | words.THREAD,
     check=check,
 )

@@ -115,7 +115,8 @@ out of sight, and in a script that starts the process at import without a main g
 When all threads have been joined before the first process starts, or are started only after the last one has.
 
 ## What it cannot see
-- Threads that other modules or libraries start, and `set_start_method` in the program that imports the module.
+- Threads that libraries start. Those of other modules of the project, and `set_start_method` there, are seen by
+  `forksafe --program` only.
 - A context that a caller out of sight passes in.
 - That a thread has ended before the fork. Two methods that only other modules call are taken to be called in either
   order.
@@ -147,13 +148,18 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         start = module.threads.thread_before(process.runs)
         if start is None:
             continue
-        why = "is forked" if process.explicit else "is forked (the default below Python 3.14)"
-        message = (
-            f"this {process.what} {why}, and line {start.place.span.line} starts a thread: a lock held by that one "
-            f'stays locked in the child, which hangs; use multiprocessing.get_context("spawn")'
-        )
+        text = message(process.what, f"line {start.place.span.line}", explicit=process.explicit)
         fix = spawned(module, process)
-        yield Finding(RULE.code, Span.of(process.made.site), message, (start.place,), fix)
+        yield Finding(RULE.code, Span.of(process.made.site), text, (start.place,), fix)
+
+
+def message(what: str, where: str, how: str = "", *, explicit: bool) -> str:
+    """What is said of `what` if a thread is started at `where`; `how` tells what leads from the one to the other."""
+    why = "is forked" if explicit else "is forked (the default below Python 3.14)"
+    return (
+        f"this {what} {why}, and {where} starts a thread{how}: a lock held by that one "
+        f'stays locked in the child, which hangs; use multiprocessing.get_context("spawn")'
+    )
 
 
 RULE = Rule(
@@ -165,7 +171,7 @@ RULE = Rule(
         ("Process", "Pool", "Manager"),
         ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
     ),
-    names=(words.MULTIPROCESSING, words.THREAD),
+    names=(words.MULTIPROCESSING, words.PROCESS_MODULES, words.THREAD, words.THREAD_MODULES),
     makers=words.MULTIPROCESSING | words.THREAD | words.FORK,
     check=check,
 )

@@ -111,6 +111,7 @@ from flake8_forksafe.finding import Finding
 from flake8_forksafe.fixes.preexec import as_keywords
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.hooks import Effect, Hook
+from flake8_forksafe.prefilter import may_give_hook
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.hooks import PROCESS_GROUP, START_NEW_SESSION
@@ -170,4 +171,5 @@ RULE = Rule(
     ),
     makers=words.POPEN | words.SUBPROCESS | {"preexec_fn"},
     check=check,
+    plausible=may_give_hook,
 )

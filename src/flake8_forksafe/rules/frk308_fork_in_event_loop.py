@@ -139,7 +139,7 @@ RULE = Rule(
         ),
         ("fork", "Process", "Pool", "Manager"),
     ),
-    names=(words.MULTIPROCESSING | words.FORK,),
+    names=(words.MULTIPROCESSING | words.FORK, words.PROCESS_MODULES | words.FORK),
     makers=words.MULTIPROCESSING | words.FORK,
     check=check,
 )

@@ -145,7 +145,7 @@ RULE = Rule(
     "FRK401",
     "self-rearming-timer",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",)),
-    names=(frozenset({"Timer"}), frozenset({"start"})),
+    names=(words.THREAD_MODULES, frozenset({"Timer"}), frozenset({"start"})),
     makers=words.THREAD | words.EVENT,
     check=check,
 )

@@ -111,7 +111,7 @@ RULE = Rule(
     "FRK402",
     "timer-cancel-skipped-by-exception",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",), ("cancel",)),
-    names=(frozenset({"Timer"}), frozenset({"start"}), frozenset({"cancel"})),
+    names=(words.THREAD_MODULES, frozenset({"Timer"}), frozenset({"start"}), frozenset({"cancel"})),
     makers=words.THREAD | words.EVENT,
     check=check,
 )

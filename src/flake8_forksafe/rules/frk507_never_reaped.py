@@ -107,7 +107,7 @@ RULE = Rule(
         ("subprocess", "multiprocess", "billiard"),
         ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
     ),
-    makers=words.HANDLE | words.SUBPROCESS,
+    makers=words.HANDLE | words.SUBPROCESS | {"active_children"},
     check=check,
     opt_in=True,
 )

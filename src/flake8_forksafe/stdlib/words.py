@@ -27,9 +27,11 @@ THREAD = _constructors("THREAD", "TIMER", "EXECUTOR") | {
     "to_thread",
     "run_in_executor",
     "dummy",
-    "Pool",
-    "Process",
 }
+#: What a module that uses `MULTIPROCESSING`, or `THREAD`, imports, wherever it does.
+PROCESS_MODULES = frozenset({"multiprocessing", "multiprocess", "billiard", "concurrent"})
+MODULES = PROCESS_MODULES | {"threading", "_thread", "thread", "asyncio"}
+THREAD_MODULES = MODULES | {"to_thread", "run_in_executor"}
 LOCK = _constructors("LOCK", "REENTRANT_LOCK", "PROCESS_LOCK")
 PIPE = frozenset({"PIPE"})
 #: What the functions that start a child and wait for it are imported from.

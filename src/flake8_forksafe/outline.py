@@ -1,0 +1,259 @@
+"""Where the functions of a file stand, found in its text, so that only those that matter are parsed.
+
+Parsing is what an analysis costs most, and few functions of a file have to do with processes. An `Outline` knows the
+body of every function that stands in no other function. It makes the skeleton of the file, in which a body is `pass`,
+and parses bodies later, when somebody asks for them; line and column of every node are those of the whole file.
+
+The text is not tokenised but searched, with literals and comments blanked out. Where a file is written in a way that
+the search does not follow (tabs, form feeds, lone carriage returns) there is no outline, and it is parsed as a whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Self
+
+_LITERAL = re.compile(
+    rb"""#[^\n]*"""
+    rb"""|\"\"\"(?:[^\\"]|\\.|\"(?!\"\"))*+\"\"\"|\'\'\'(?:[^\\']|\\.|\'(?!\'\'))*+\'\'\'"""
+    rb"""|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+\'""",
+    re.DOTALL,
+)
+_DEF = re.compile(rb"def +(\w+)")
+_BRACKET_OR_COLON = re.compile(rb"[()\[\]{}:]")
+_NOT_OF_WORDS = bytes(c for c in range(128) if not (chr(c).isalnum() or c == ord("_")))
+_WORDS_ONLY = bytes.maketrans(_NOT_OF_WORDS, b" " * len(_NOT_OF_WORDS))
+_PAIRS = (b"()", b"[]", b"{}")
+_ATTRIBUTE = re.compile(rb"\.(\w+)")
+_STORING = re.compile(rb"=| in | as |\.(?:append|add|insert|extend|appendleft|update|setdefault|put|push)\b")
+#: A literal with more spaces than this says something; one with fewer may be a name, or an annotation.
+_NAMING_SPACES = 3
+_STRANGE = (b"\t", b"\f", b"\r")
+
+
+class OutlineError(Exception):
+    """The text is not laid out as the outline takes it to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One file as bytes: as it is, with literals and comments blanked out, and the literals that may hold names."""
+
+    data: bytes
+    flat: bytes
+    literals: list[bytes]
+    places: list[int]
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        literals: list[bytes] = []
+        places: list[int] = []
+
+        def blank(match: re.Match[bytes]) -> bytes:
+            """Return as many bytes as a comment or literal has, without anything in them that means something."""
+            literal = match[0]
+            if literal.startswith(b"#"):
+                return b" " * len(literal)
+            start = match.start()
+            if literal.count(b" ") <= _NAMING_SPACES or data[max(start - 2, 0) : start].lower().strip(b"r").endswith(
+                b"f"
+            ):
+                literals.append(literal)
+                places.append(start)
+            return b"x" * len(literal)
+
+        flat = _LITERAL.sub(blank, data)
+        return cls(data, flat, literals, places)
+
+    def words(self, start: int, end: int) -> frozenset[str]:
+        """The words from `start` to `end`, without those of comments and of literals that only say something."""
+        first, last = bisect_left(self.places, start), bisect_left(self.places, end)
+        return frozenset(words_of(b" ".join([self.flat[start:end], *self.literals[first:last]])))
+
+
+class Block:
+    """The body of one function.
+
+    Attributes:
+        name: of the function.
+        line: of its `def`, from 1.
+        start: the byte at which its `def` line starts; `body` that at which the body does, `end` that behind it.
+        indent: of the `def`, in bytes.
+    """
+
+    __slots__ = ("_stores", "_text", "_words", "body", "end", "indent", "line", "name", "start")
+
+    def __init__(self, text: _Text, name: str, line: int, indent: int, start: int, body: int, end: int) -> None:
+        self.name, self.line, self.indent = name, line, indent
+        self.start, self.body, self.end = start, body, end
+        self._text = text
+        self._words: frozenset[str] | None = None
+        self._stores: frozenset[str] | None = None
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The identifiers and keywords of the body, those of short literals included."""
+        if self._words is None:
+            self._words = self._text.words(self.body, self.end)
+        return self._words
+
+    @property
+    def stores(self) -> frozenset[str]:
+        """The attributes that the body may assign to, or into whose value it may put something; wide, by lines."""
+        if self._stores is None:
+            text = self._text.data[self.body : self.end]
+            lines = (line for line in text.split(b"\n") if b"." in line and _STORING.search(line))
+            found = {name.decode("utf-8") for line in lines for name in _ATTRIBUTE.findall(line)}
+            self._stores = self.words if b"setattr" in text else frozenset(found)
+        return self._stores
+
+
+def words_of(text: bytes) -> list[str]:
+    """Return the identifiers, keywords and numbers of `text`, which is UTF-8, wherever they stand."""
+    return text.translate(_WORDS_ONLY).decode("utf-8", errors="surrogatepass").split()
+
+
+class Outline:
+    """The functions of one file that stand in no other function, by the line of their `def`."""
+
+    def __init__(self, text: _Text) -> None:
+        self._text = text
+        self._data = text.data
+        self.blocks = {block.line: block for block in _blocks(text)}
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return the outline of `data`, the text of a file in UTF-8.
+
+        Raises:
+            OutlineError: the text is not laid out in a way that the search follows.
+        """
+        if any(strange in data for strange in _STRANGE):
+            raise OutlineError("tabs, form feeds or carriage returns")
+        return cls(_Text.of(data))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The identifiers and keywords of the file, those of short literals included."""
+        return self._text.words(0, len(self._data))
+
+    def skeleton(self, awake: Collection[int]) -> bytes:
+        """Return the text with `pass` for every body but those of the functions whose `def` lines are `awake`."""
+        parts: list[bytes] = []
+        end = 0
+        for block in self.blocks.values():
+            if block.line not in awake:
+                lines = self._data.count(b"\n", block.body, block.end)
+                parts += (self._data[end : block.body], b" " * (block.indent + 1), b"pass", b"\n" * lines)
+                end = block.end
+        parts.append(self._data[end:])
+        return b"".join(parts)
+
+    def bodies(self, blocks: Collection[Block]) -> dict[int, list[ast.stmt]]:
+        """Parse the bodies of `blocks` and return each by the line of its function's `def`.
+
+        Raises:
+            OutlineError: they cannot be parsed on their own.
+        """
+        found: dict[int, list[ast.stmt]] = {}
+        for text in self._excerpts(sorted(blocks, key=lambda block: block.line)):
+            for node in parse(text).body:
+                inner = node.body if isinstance(node, ast.If) else [node]
+                for function in inner:
+                    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                        found[function.lineno] = function.body
+        if any(block.line not in found for block in blocks):
+            raise OutlineError("a function is not where it was seen")
+        return found
+
+    def _excerpts(self, blocks: list[Block]) -> Iterator[bytes]:
+        """Yield texts that hold `blocks` and nothing else, each at its place; as few as can be."""
+        parts: list[bytes] = []
+        line = 1
+        for block in blocks:
+            blank = block.line - line
+            if block.indent and blank == 0:  # no line is left for what the function stands in
+                if parts:
+                    yield b"".join(parts)
+                parts, blank = [], block.line - 1
+            if block.indent:
+                parts += (b"\n" * (blank - 1), b"if 1:\n")
+            else:
+                parts.append(b"\n" * blank)
+            text = self._data[block.start : block.end]
+            parts.append(text)
+            line = block.line + text.count(b"\n")
+        if parts:
+            yield b"".join(parts)
+
+
+def parse(text: bytes) -> ast.Module:
+    """Parse a part of a file, in UTF-8 whatever a comment in it says; raise `OutlineError` for a syntax error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the file's own string escapes: not ours to print
+            return ast.parse(text.decode("utf-8", errors="surrogatepass"))
+    except (SyntaxError, ValueError) as error:
+        raise OutlineError(str(error)) from error
+
+
+def _blocks(text: _Text) -> Iterator[Block]:
+    """Yield the functions of a file that stand in no other one."""
+    flat = text.flat
+    position, counted, line = 0, 0, 1
+    while (match := _DEF.search(flat, position)) is not None:
+        position = match.end()
+        start = flat.rfind(b"\n", 0, match.start()) + 1
+        before = flat[start : match.start()]
+        indent = len(before) - len(before.lstrip())
+        if before[indent:].rstrip() not in {b"", b"async"}:
+            continue
+        body = _body(flat, position)
+        end = None if body is None else _end(flat, body, indent)
+        if body is None or end is None:
+            continue
+        line += text.data.count(b"\n", counted, start)
+        counted = start
+        yield Block(text, match[1].decode("utf-8"), line, indent, start, body, end)
+        position = end  # what stands in it belongs to it
+
+
+def _body(flat: bytes, position: int) -> int | None:
+    """Return where the body begins of a function whose parameters begin at `position`; None for a body on that line."""
+    depth = 0
+    for match in _BRACKET_OR_COLON.finditer(flat, position):
+        match match[0]:
+            case b"(" | b"[" | b"{":
+                depth += 1
+            case b":":
+                if depth == 0:
+                    end = flat.find(b"\n", match.end())
+                    return end + 1 if end >= 0 and not flat[match.end() : end].strip() else None
+            case _:
+                depth -= 1
+    return None
+
+
+def _end(flat: bytes, body: int, indent: int) -> int | None:
+    """Return where the block ends that begins at `body`: at the next logical line that is not indented more."""
+    position = body
+    while (match := _outside(indent).search(flat, position)) is not None:
+        end = match.start()
+        balanced = all(flat.count(pair[:1], body, end) == flat.count(pair[1:], body, end) for pair in _PAIRS)
+        if balanced and flat[end - 2 : end - 1] != b"\\":
+            return end if end > body else None
+        position = flat.find(b"\n", end) + 1
+        if position == 0:
+            return None
+    return len(flat)
+
+
+@lru_cache
+def _outside(indent: int) -> re.Pattern[bytes]:
+    return re.compile(rb"^ {0,%d}(?=[^ \n])" % indent, re.MULTILINE)

@@ -606,13 +606,9 @@ def test_processes_find_the_same(check: Check) -> None:
     assert concise(check, files, "--program", "--jobs=2") == concise(check, {}, "--program", "--jobs=1") != ""
 
 
-def test_a_file_that_cannot_be_parsed_spoils_nothing_else(check: Check) -> None:
-    files = app(main=MAIN, broken="import threading\n)\n")
-    assert concise(check, files, "--program").startswith("app/jobs.py:5:11: FRK301 ")
-
-
-def test_the_installed_command_takes_the_option(tmp_path: Path) -> None:
-    for path, text in app(main=MAIN).items():
+@pytest.mark.parametrize(("more", "status"), [({}, 1), ({"broken": "import threading\n)\n"}, 2)], ids=["", "broken"])
+def test_the_installed_command_takes_the_option(tmp_path: Path, more: Files, status: int) -> None:
+    for path, text in app(main=MAIN, **more).items():
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
         file.write_text(dedent(text), encoding="utf-8")
@@ -624,7 +620,7 @@ def test_the_installed_command_takes_the_option(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 1
+    assert done.returncode == status
     assert done.stdout.startswith("app/jobs.py:5:11: FRK301 ")
 
 

@@ -51,6 +51,8 @@ def write(path: str, data: bytes) -> None:
     """
     try:
         target = Path(path).resolve()
+        if target.is_symlink():  # from Python 3.13 on `resolve` leaves a link that leads to itself as it is
+            raise WriteError("not written: it is a symbolic link that leads to itself")
         if target.exists():
             replace(path, old=target.read_bytes(), new=data)
             return

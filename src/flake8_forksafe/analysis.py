@@ -18,8 +18,8 @@ from flake8_forksafe.outline import Outline, OutlineError, parse
 from flake8_forksafe.prefilter import WordSearch
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
-from flake8_forksafe.source import Source, plain_text, syntax_tree
-from flake8_forksafe.stdlib import words
+from flake8_forksafe.source import syntax_tree, utf8_text
+from flake8_forksafe.stdlib.words import MODULES
 
 
 def check_source(data: bytes, *, filename: str, settings: Settings, rules: Collection[Rule]) -> list[Finding]:
@@ -28,8 +28,7 @@ def check_source(data: bytes, *, filename: str, settings: Settings, rules: Colle
     Raises:
         SourceError: the bytes are no Python source for the running Python, as far as they had to be looked at.
     """
-    text = data if plain_text(data) else Source.from_bytes(data, filename).utf8()
-    job = _Job.of(text, filename, settings, rules)
+    job = _Job.of(utf8_text(data, filename), filename, settings, rules)
     if job is None:
         return []
     with _collector_held():
@@ -69,18 +68,16 @@ class _Job(NamedTuple):
     @classmethod
     def of(cls, data: bytes, filename: str, settings: Settings, rules: Collection[Rule]) -> Self | None:
         """Return the job, or None if there is nothing to do."""
-        factories = _factories(settings)
-        search = WordSearch(data, factories)
-        passing = [rule for rule in rules if search.passes(rule.triggers)]
-        if not passing:
+        search = WordSearch(data, _factories(settings))
+        job = cls(data, filename, settings, [rule for rule in rules if search.passes(rule.triggers)], None)
+        if not job.rules:
             return None
         try:
             outline = Outline.of(data)
         except OutlineError:
-            return cls(data, filename, settings, passing, None)
-        if not factories:
-            passing = _spelled(passing, outline.words)
-        return cls(data, filename, settings, passing, outline) if passing else None
+            return job
+        spelled = job._spelled(job.rules, outline.words)
+        return job._replace(rules=spelled, outline=outline) if spelled else None
 
     def may_report(self, tree: ast.Module | None) -> bool:
         """Whether a look at the functions that have to do with resources finds anything; it may be wrong in saying yes.
@@ -118,17 +115,15 @@ class _Job(NamedTuple):
         return [by_place[place] for place in sorted(by_place)]
 
     def _found(self, tree: ast.Module, sleepers: Sleepers | None) -> Iterator[Finding]:
-        rules = [rule for rule in self.rules if rule.possible(tree)]
+        rules: Collection[Rule] = [rule for rule in self.rules if rule.possible(tree)]
         if not rules:
             return
         scopes = ScopeTable(tree, sleepers)
-        if not _factories(self.settings):
-            rules = _spelled(rules, scopes.spelled)
-            if not rules:
-                return
+        rules = self._spelled(rules, scopes.spelled)
+        if not rules:
+            return
         live = live_functions(scopes, self._makers(rules))
-        if not _factories(self.settings):
-            rules = _spelled(rules, spelled_in(live) | (scopes.spelled & words.MODULES))
+        rules = self._spelled(rules, spelled_in(live) | (scopes.spelled & MODULES))
         rules = [rule for rule in rules if rule.plausible(scopes, live)]
         if not rules:
             return
@@ -136,6 +131,12 @@ class _Job(NamedTuple):
         model = ModuleModel(tree, scopes, self.settings, self.filename, shebang=shebang, live=live)
         for rule in rules:
             yield from rule.check(model)
+
+    def _spelled(self, rules: Collection[Rule], words: Collection[str]) -> Collection[Rule]:
+        """Those of `rules` whose identifiers are among `words`; all, if the user names callables that stand for any."""
+        if _factories(self.settings):
+            return rules
+        return [rule for rule in rules if all(not group.isdisjoint(words) for group in rule.names)]
 
     def _makers(self, rules: Collection[Rule]) -> frozenset[str]:
         return _factories(self.settings).union(*(rule.makers for rule in rules))
@@ -156,11 +157,6 @@ def _collector_held() -> Iterator[None]:
 def _factories(settings: Settings) -> frozenset[str]:
     """The last names of what the user says makes handles or threads."""
     return last_names(settings.thread_starters | settings.process_factories)
-
-
-def _spelled(rules: Collection[Rule], words: Collection[str]) -> list[Rule]:
-    """Those of `rules` whose identifiers are among `words`: first all of the text, then those of the code alone."""
-    return [rule for rule in rules if all(not group.isdisjoint(words) for group in rule.names)]
 
 
 def _too_deep() -> Finding:

@@ -65,6 +65,10 @@ class InsertAfter(NamedTuple):
     code: str
 
 
+def _from_to(first: Span, last: Span) -> Span:
+    return Span(first.line, first.column, last.end_line, last.end_column)
+
+
 class WrapFinally(NamedTuple):
     """Put the statements from the one at `first` to the one at `last`, of one block, into a `try` body.
 
@@ -78,7 +82,7 @@ class WrapFinally(NamedTuple):
     @property
     def span(self) -> Span:
         """All that is moved into the `try`."""
-        return Span(self.first.line, self.first.column, self.last.end_line, self.last.end_column)
+        return _from_to(self.first, self.last)
 
 
 class Wrap(NamedTuple):
@@ -95,7 +99,7 @@ class Wrap(NamedTuple):
     @property
     def span(self) -> Span:
         """All that is moved."""
-        return Span(self.first.line, self.first.column, self.last.end_line, self.last.end_column)
+        return _from_to(self.first, self.last)
 
 
 class RenameArgument(NamedTuple):

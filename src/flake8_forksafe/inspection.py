@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flake8_forksafe import gate
 from flake8_forksafe.reporting.outcome import Outcome, entries
-from flake8_forksafe.source import Source, SourceError, plain_text, syntax_tree
+from flake8_forksafe.source import Source, SourceError, syntax_tree, utf8_text
 
 if TYPE_CHECKING:
     from flake8_forksafe.baseline import Baseline
@@ -86,7 +86,7 @@ class Inspection:
         outcome = Outcome(path, data=data) if self._is_harmless(data) else self._inspected(data, path)
         if self.parses_all and not (outcome.left or outcome.fixed or outcome.problem):
             try:
-                syntax_tree(data if plain_text(data) else Source.from_bytes(data, path).utf8(), path)
+                syntax_tree(utf8_text(data, path), path)
             except SourceError as error:
                 return Outcome(path, data=data, problem=error.reason, problem_line=error.line)
             except (RecursionError, MemoryError):  # too deep for the parser, and without a hazard's words
@@ -97,12 +97,11 @@ class Inspection:
         """Whether a look at the bytes is enough to know that a file is text and holds no hazard."""
         if gate.admits(data, self._factories):
             return False
-        if plain_text(data):
-            return True
         try:
-            return not gate.admits(Source.from_bytes(data, "").utf8(), self._factories)
+            text = utf8_text(data, "")
         except SourceError:
             return False
+        return text is data or not gate.admits(text, self._factories)
 
     def _inspected(self, data: bytes, path: str) -> Outcome:
         try:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Self
+
+from flake8_forksafe.source import SourceError, syntax_tree
+from flake8_forksafe.stdlib.calls import ADDING_METHODS
 
 _LITERAL = re.compile(
     rb"""#[^\n]*"""
@@ -31,7 +33,7 @@ _NOT_OF_WORDS = bytes(c for c in range(128) if not (chr(c).isalnum() or c == ord
 _WORDS_ONLY = bytes.maketrans(_NOT_OF_WORDS, b" " * len(_NOT_OF_WORDS))
 _PAIRS = (b"()", b"[]", b"{}")
 _ATTRIBUTE = re.compile(rb"\.(\w+)")
-_STORING = re.compile(rb"=| in | as |\.(?:append|add|insert|extend|appendleft|update|setdefault|put|push)\b")
+_STORING = re.compile(rf"=| in | as |\.(?:{'|'.join(sorted(ADDING_METHODS))})\b".encode())
 #: A literal with more spaces than this says something; one with fewer may be a name, or an annotation.
 _NAMING_SPACES = 3
 _STRANGE = (b"\t", b"\f", b"\r")
@@ -196,10 +198,8 @@ class Outline:
 def parse(text: bytes) -> ast.Module:
     """Parse a part of a file, in UTF-8 whatever a comment in it says; raise `OutlineError` for a syntax error."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the file's own string escapes: not ours to print
-            return ast.parse(text.decode("utf-8", errors="surrogatepass"))
-    except (SyntaxError, ValueError) as error:
+        return syntax_tree(text, "")
+    except SourceError as error:
         raise OutlineError(str(error)) from error
 
 

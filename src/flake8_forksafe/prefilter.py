@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import BytesAhoCorasick
 
 from flake8_forksafe import gate
+from flake8_forksafe.model.walking import last_name
+from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.scopes import Function, ScopeTable
@@ -70,11 +72,11 @@ class _ImportTimeCode:
                     self.called.add(name)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     self.defined.add(name)
-                    self.called.update(map(_last_name, node.decorator_list))
+                    self.called.update(map(_decorating, node.decorator_list))
                     continue
                 case ast.ClassDef(name=name):
                     self.defined.add(name)
-                    self.called.update(map(_last_name, node.decorator_list))
+                    self.called.update(map(_decorating, node.decorator_list))
                 case ast.Lambda():
                     continue
                 case ast.alias(name=name, asname=str(other)) if name in _STARTING:
@@ -88,15 +90,9 @@ class _ImportTimeCode:
         self.starts = self.starts or not self.called.isdisjoint(starting)
 
 
-def _last_name(node: ast.expr) -> str:
-    """The last part of a dotted name, called or not; empty for anything else."""
-    match node:
-        case ast.Call(func=func):
-            return _last_name(func)
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case _:
-            return ""
+def _decorating(node: ast.expr) -> str:
+    """The last name of a decorator, called or not."""
+    return last_name(node.func if isinstance(node, ast.Call) else node)
 
 
 class WordSearch:
@@ -125,9 +121,9 @@ class WordSearch:
             found = self._found[word] = word.encode() in self._data
         return found
 
-    def any_of(self, words: Iterable[str]) -> bool:
-        """Return whether at least one of `words` occurs."""
-        return self._extra or any(map(self._occurs, words))
+    def any_of(self, group: Iterable[str]) -> bool:
+        """Return whether at least one word of `group` occurs."""
+        return self._extra or any(map(self._occurs, group))
 
     def passes(self, triggers: Sequence[Sequence[str]]) -> bool:
         """Return whether every group of `triggers` has a word that occurs."""
@@ -136,11 +132,10 @@ class WordSearch:
 
 #: Words of triggers that few files have.
 _RARE = (
-    *gate.WORDS,
-    *("import multiprocess", "from multiprocess", "multiprocessing", "threading", "_thread", "ProcessPoolExecutor"),
-    *("PIPE", "Popen", "create_subprocess", "Timer", "Thread", "start_new_thread", "to_thread", "run_in_executor"),
-    *("fork(", ".fork", "fork as", "= fork", "forkpty", "terminate", "SIGTERM", "send_signal", "returncode", "__del__"),
-    *("SIGCHLD", "SIGCLD", "waitpid", "waitid", ".wait3", ".wait4", "os.wait", "pipe(", ".pipe", "= pipe", "dummy"),
+    *dict.fromkeys((*gate.WORDS, *words.FORK_TEXTS, *words.PROCESS_TEXTS, *words.THREAD_TEXTS)),
+    *("threading", "_thread", "ProcessPoolExecutor", "PIPE", "Popen", "create_subprocess"),
+    *("terminate", "SIGTERM", "send_signal", "returncode", "__del__"),
+    *("SIGCHLD", "SIGCLD", "waitpid", "waitid", ".wait3", ".wait4", "os.wait", "pipe(", ".pipe", "= pipe"),
     *("readline", "Semaphore", "Condition", "from os import"),
 )
 

@@ -6,10 +6,8 @@ Each file is checked as always and summarised on the side (`model.summary`); the
 
 from __future__ import annotations
 
-import ast
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +22,7 @@ from flake8_forksafe.model.summary import ModuleSummary, summarise
 from flake8_forksafe.reporting.outcome import Outcome, Related, entries, place_of
 from flake8_forksafe.rules import frk301_fork_in_threaded_module as frk301
 from flake8_forksafe.rules import frk302_multiprocessing_fork_in_threaded_module as frk302
-from flake8_forksafe.source import Source, SourceError, plain_text
+from flake8_forksafe.source import Source, SourceError, syntax_tree, utf8_text
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
@@ -67,9 +65,8 @@ class Surveyor(Inspection):
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - once per file of the tree
                 data = file.read()
-            text = data if plain_text(data) else Source.from_bytes(data, path).utf8()
-            return outcome._replace(survey=self._survey(text, path))
-        except (OSError, SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
+            return outcome._replace(survey=self._survey(utf8_text(data, path), path))
+        except (OSError, ValueError, RecursionError, MemoryError):
             return outcome  # the check of the file alone speaks of what is wrong with it
         except Exception as error:  # noqa: BLE001 - no file may stop the others
             problem = f"internal error, please report it: {type(error).__name__}: {error}"
@@ -87,9 +84,7 @@ class Surveyor(Inspection):
         return any(word.encode() in text for word in telling)
 
     def _summary(self, text: bytes, path: str) -> ModuleSummary:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the file's own string escapes: not ours to print
-            tree = ast.parse(text.decode("utf-8", errors="surrogatepass"))
+        tree = syntax_tree(text, path)
         scopes = ScopeTable(tree)
         live = () if self._between else scopes.functions  # what is between starts and forks nothing itself
         shebang = text.startswith(b"#!")

@@ -46,6 +46,15 @@ def plain_text(data: bytes) -> bool:
     return True
 
 
+def utf8_text(data: bytes, filename: str) -> bytes:
+    """Return the text of a file as `Source.utf8` does; that is `data` itself where there is nothing to decode.
+
+    Raises:
+        SourceError: as `Source.from_bytes`.
+    """
+    return data if plain_text(data) else Source.from_bytes(data, filename).utf8()
+
+
 def syntax_tree(text: bytes, filename: str) -> ast.Module:
     """Parse a whole file, given in UTF-8, as `ast.parse` does but without importing `ast`.
 

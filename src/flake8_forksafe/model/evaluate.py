@@ -40,6 +40,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.model.walking import last_name
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib import multiprocessing as mp
 from flake8_forksafe.stdlib.calls import EXITS_AT_ONCE, RAISES_SYSTEM_EXIT
@@ -1379,11 +1380,11 @@ class Evaluator:
         self.scopes.wake_spelling(name)
         new, self._calls_indexed = self._calls_indexed, len(self.scopes.home)
         for call in islice(self.scopes.home, new, None):
-            terminal = _terminal(call.func)
+            terminal = last_name(call.func)
             if terminal:
                 self._callers_by_name.setdefault(terminal, []).append((call, True))
             for arg in (*call.args, *(k.value for k in call.keywords)):
-                passed = _terminal(arg)
+                passed = last_name(arg)
                 if passed:
                     self._callers_by_name.setdefault(passed, []).append((call, False))
         return self._callers_by_name.get(name, [])
@@ -1391,7 +1392,7 @@ class Evaluator:
     def _invokes(self, call: ast.Call, home: Function, function: Function, *, direct: bool) -> bool:
         candidates = [call.func] if direct else [*call.args, *(k.value for k in call.keywords)]
         for expression in candidates:
-            if not direct and _terminal(expression) != function.name:
+            if not direct and last_name(expression) != function.name:
                 continue
             at = self._step_of(home, call)
             for value in in_order(self.eval(expression, home, at, ())):
@@ -1422,7 +1423,7 @@ class Evaluator:
         if function.receiver or (function.owner is not None and function.name == "__init__"):
             names = names[1:]
         direct = (
-            _terminal(call.func) in {function.name, "cls"}
+            last_name(call.func) in {function.name, "cls"}
             or (function.name == "__init__")
             or isinstance(function.node, ast.Lambda)
             or self._is_alias(call.func, function, home)
@@ -1459,7 +1460,7 @@ class Evaluator:
     def _given_by_reference(self, call: ast.Call, function: Function, names: list[str], home: Function) -> Arguments:
         keywords = {k.arg: k.value for k in call.keywords if k.arg}
         packed = keywords.get("args")
-        position = next((i for i, a in enumerate(call.args) if _terminal(a) == function.name), None)
+        position = next((i for i, a in enumerate(call.args) if last_name(a) == function.name), None)
         if (
             packed is None
             and position is not None
@@ -1490,7 +1491,7 @@ class Evaluator:
 
     def _is_given_packed(self, call: ast.Call, home: Function) -> bool:
         """Whether a call takes the arguments of a function that it is given as one tuple behind it."""
-        if _terminal(call.func) in _PACKED:
+        if last_name(call.func) in _PACKED:
             return True
         return any(
             isinstance(v, External) and v.name.rpartition(".")[2] in _PACKED
@@ -1615,14 +1616,3 @@ def _may_never_return(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     if isinstance(last, ast.Raise) and last.exc is not None and "NotImplemented" in ast.unparse(last.exc):
         return False  # an abstract method; those of subclasses do return
     return isinstance(last, ast.Raise | ast.While | ast.Try | ast.If | ast.With | ast.Expr | ast.Match)
-
-
-def _terminal(node: ast.expr) -> str:
-    """The last part of a plain reference: `f` of `f`, `m` of `self.m`."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(attr=attr):
-            return attr
-        case _:
-            return ""

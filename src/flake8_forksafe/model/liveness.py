@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable
 
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
-from flake8_forksafe.model.walking import children
+from flake8_forksafe.model.walking import children, last_name
 from flake8_forksafe.stdlib.names import canonical
 
 
@@ -231,8 +231,7 @@ class _Spread:
         if not telling and not self._is_telling(call.func, local):
             return
         for node in (call.func, *given):
-            target = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-            for callee in self._named.get(target, ()):
+            for callee in self._named.get(last_name(node), ()):
                 self._taint(callee, _given_names(callee) if telling else set())
                 if _is_in(node, local):
                     self._taint(callee, {callee.receiver})
@@ -281,6 +280,5 @@ def _is_in(node: ast.expr, names: set[str]) -> bool:
 
 def _given_names(function: Function) -> set[str]:
     """The names of the parameters that a caller fills."""
-    arguments = function.arguments
-    rest = () if arguments is None else (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs)
-    return {a.arg for a in (*function.parameters(), *rest) if a is not None and a.arg != function.receiver}
+    parameters = {name for name, bindings in function.names.items() if bindings[0].kind is BindingKind.PARAMETER}
+    return parameters - {function.receiver}

@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from flake8_forksafe.model.walking import telling_fields
 from flake8_forksafe.outline import Block, Outline
+from flake8_forksafe.stdlib.calls import ADDING_METHODS
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -88,6 +89,11 @@ class Class:
     def name(self) -> str:
         """The class's own name."""
         return self.node.name
+
+    @property
+    def dotted_name(self) -> str:
+        """The name with those of the classes around it: `Outer.Inner`."""
+        return self.name if self.outer is None else f"{self.outer.dotted_name}.{self.name}"
 
 
 @dataclass(slots=True, eq=False)
@@ -192,7 +198,6 @@ class Function:
 
 
 _YIELDING_DECORATORS = frozenset({"contextmanager", "asynccontextmanager", "fixture", "yield_fixture"})
-ADDING_METHODS = frozenset({"append", "add", "insert", "extend", "appendleft", "update", "setdefault", "put", "push"})
 
 
 def access_path(node: ast.expr) -> str:

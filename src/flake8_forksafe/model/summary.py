@@ -480,12 +480,7 @@ class _Summary:
         return None if scope is None else scope.owner
 
     def _class_name(self, cls: Class) -> str:
-        parts = [cls.name]
-        outer = cls.outer
-        while outer is not None:
-            parts.append(outer.name)
-            outer = outer.outer
-        name = ".".join(reversed(parts))
+        name = cls.dotted_name
         return name if cls.parent.is_module else f"{self._names[cls.parent]}.<locals>.{name}"
 
     def _bases(self, cls: Class) -> Iterator[str]:
@@ -549,11 +544,6 @@ def _qualified_names(model: ModuleModel) -> dict[Function, str]:
 def _qualified_name(function: Function, known: dict[Function, str]) -> str:
     if function.is_module:
         return TOP_LEVEL
-    parts = [function.name]
-    cls = function.owner
-    while cls is not None:
-        parts.append(cls.name)
-        cls = cls.outer
-    name = ".".join(reversed(parts))
+    name = function.name if function.owner is None else f"{function.owner.dotted_name}.{function.name}"
     parent = function.parent
     return name if parent is None or parent.is_module else f"{known[parent]}.<locals>.{name}"

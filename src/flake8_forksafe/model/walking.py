@@ -41,3 +41,12 @@ def telling_fields(node: ast.AST) -> list[ast.AST | list[object]]:
         if value and (value.__class__ is list or isinstance(value, ast.AST)):
             found.append(value)
     return found
+
+
+def last_name(node: ast.AST) -> str:
+    """The last part of a plain reference: `f` of `f`, `m` of `self.m`; empty for anything else."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""

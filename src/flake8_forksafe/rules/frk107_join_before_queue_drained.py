@@ -124,7 +124,7 @@ RULE = Rule(
     "join-before-queue-drained",
     triggers=(
         ("multiprocess", "billiard"),
-        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+        words.PROCESS_TEXTS,
         ("Queue",),
         (".join",),
         ("put",),

@@ -132,7 +132,7 @@ RULE = Rule(
     triggers=(
         ("subprocess", "multiprocess", "billiard", "fork"),
         ("pipe(", "pipe2", ".pipe", "= pipe"),
-        ("fork", "subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+        ("fork", "subprocess", "Popen", *words.PROCESS_TEXTS),
     ),
     names=(words.PIPE_ENDS, words.POPEN | words.SUBPROCESS | words.MULTIPROCESSING | words.FORK),
     makers=words.PIPE_ENDS | words.POPEN | words.MULTIPROCESSING | words.FORK,

@@ -170,8 +170,8 @@ RULE = Rule(
     "fork-in-threaded-module",
     triggers=(
         ("fork",),
-        ("fork(", ".fork", "fork as", "= fork", "forkpty"),
-        ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
+        words.FORK_TEXTS,
+        words.THREAD_TEXTS,
     ),
     names=(words.FORK, words.THREAD, words.THREAD_MODULES),
     makers=words.FORK | words.THREAD,

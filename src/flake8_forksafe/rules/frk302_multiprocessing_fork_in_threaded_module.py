@@ -167,9 +167,9 @@ RULE = Rule(
     "multiprocessing-fork-in-threaded-module",
     triggers=(
         ("multiprocess", "billiard", "concurrent"),
-        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard", "ProcessPoolExecutor"),
+        (*words.PROCESS_TEXTS, "ProcessPoolExecutor"),
         ("Process", "Pool", "Manager"),
-        ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy"),
+        words.THREAD_TEXTS,
     ),
     names=(words.MULTIPROCESSING, words.PROCESS_MODULES, words.THREAD, words.THREAD_MODULES),
     makers=words.MULTIPROCESSING | words.THREAD | words.FORK,

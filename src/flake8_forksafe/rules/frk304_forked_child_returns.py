@@ -156,7 +156,7 @@ RULE = Rule(
     "forked-child-returns",
     triggers=(
         ("fork",),
-        ("fork(", ".fork", "fork as", "= fork", "forkpty"),
+        words.FORK_TEXTS,
     ),
     names=(words.FORK,),
     makers=words.FORK | words.EXIT,

@@ -115,7 +115,7 @@ RULE = Rule(
     "import-time-process",
     triggers=(
         ("multiprocess", "billiard", "concurrent"),
-        ("multiprocessing", "import multiprocess", "from multiprocess", "billiard", "ProcessPoolExecutor"),
+        (*words.PROCESS_TEXTS, "ProcessPoolExecutor"),
         (".start", "Pool", "Manager", "Executor"),
     ),
     names=(words.MULTIPROCESSING, words.PROCESS_MODULES),

@@ -138,15 +138,8 @@ RULE = Rule(
     triggers=(
         ("fork", "multiprocess", "billiard", "concurrent", "preexec_fn"),
         (
-            "fork(",
-            ".fork",
-            "fork as",
-            "= fork",
-            "forkpty",
-            "multiprocessing",
-            "import multiprocess",
-            "from multiprocess",
-            "billiard",
+            *words.FORK_TEXTS,
+            *words.PROCESS_TEXTS,
             "ProcessPoolExecutor",
             "preexec_fn",
         ),

@@ -117,7 +117,7 @@ RULE = Rule(
     triggers=(
         ("subprocess", "multiprocess", "billiard"),
         ("Popen", "create_subprocess", "Process"),
-        ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+        ("subprocess", "Popen", *words.PROCESS_TEXTS),
         ("terminate", "send_signal", "kill"),
     ),
     names=(words.HANDLE, words.SIGNAL),

@@ -138,7 +138,7 @@ RULE = Rule(
     triggers=(
         ("subprocess", "multiprocess", "billiard"),
         ("SIGCHLD", "SIGCLD", "waitpid", "os.wait", ".wait3", ".wait4", "waitid", "from os import"),
-        ("subprocess", "Popen", "multiprocessing", "import multiprocess", "from multiprocess", "billiard"),
+        ("subprocess", "Popen", *words.PROCESS_TEXTS),
     ),
     names=(words.REAPING,),
     makers=words.HANDLE | words.SUBPROCESS | words.REAPING,

@@ -86,6 +86,9 @@ LOGGING_METHODS = frozenset(
     },
 )
 
+#: Method names after whose call the analysis counts an argument among what a container holds.
+ADDING_METHODS = frozenset({"append", "add", "insert", "extend", "appendleft", "update", "setdefault", "put", "push"})
+
 #: Method names that put an argument into a container of the program.
 CONTAINER_METHODS = frozenset(
     {"append", "add", "insert", "extend", "appendleft", "update", "setdefault", "remove", "discard", "index", "pop"}

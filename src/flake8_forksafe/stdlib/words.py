@@ -20,6 +20,10 @@ HANDLE = POPEN | WORKER
 #: What makes processes by a start method.
 MULTIPROCESSING = WORKER | _constructors("PROCESS_EXECUTOR", "POOL", "MANAGER")
 FORK = frozenset({"fork", "forkpty"})
+#: What a text that calls one of `FORK`, or uses multiprocessing, or starts a thread, holds one of: for triggers.
+FORK_TEXTS = ("fork(", ".fork", "fork as", "= fork", "forkpty")
+PROCESS_TEXTS = ("multiprocessing", "import multiprocess", "from multiprocess", "billiard")
+THREAD_TEXTS = ("Thread", "Timer", "start_new_thread", "to_thread", "run_in_executor", "dummy")
 #: What starts a thread.
 THREAD = _constructors("THREAD", "TIMER", "EXECUTOR") | {
     "start_new_thread",

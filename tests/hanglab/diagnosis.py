@@ -28,7 +28,7 @@ PATH = "/usr/bin:/bin"
 #: Seconds that a command may take.
 LIMIT = 20.0
 #: Seconds within which a program must have come to what a case looks at.
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Step(NamedTuple):
@@ -119,6 +119,13 @@ class Look:
         """The threads that wait for a pipe, those of the program's process first."""
         return [found for pid in (self.main, *(p.pid for p in self.others)) for found in _blocked(pid)]
 
+    @property
+    def stays_blocked(self) -> bool:
+        """Whether a thread waits for a pipe for longer than any start of a command takes."""
+        before = self.blocked
+        time.sleep(0.5)
+        return bool(before) and before == self.blocked
+
     @cached_property
     def stuck(self) -> Blocked:
         """The first of them."""
@@ -187,7 +194,7 @@ CASES: dict[str, Case] = {
     "start": Case(
         "FRK301/bad_popen",
         "stuck_start",
-        lambda its: its.run.seconds > 1 and bool(its.blocked),
+        lambda its: its.stays_blocked,
         {
             "dump": Step(
                 DUMP, (r"_execute_child \(subprocess\.py", r"build \(stuck_start\.py", r"join \(threading\.py")

@@ -25,13 +25,18 @@ def build() -> None:
         subprocess.run(["true"], env={**os.environ, **FEATURES})
 
 
-def main() -> None:
+def build_beside_helpers() -> None:
     builder = threading.Thread(target=build)
     builder.start()
     for _ in range(6):
         fork_helper()
         builder.join(0.03)
     builder.join()
+
+
+def main() -> None:
+    for _ in range(20):
+        build_beside_helpers()
     print("main: done")
 
 

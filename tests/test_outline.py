@@ -52,6 +52,17 @@ def test_skeleton_and_bodies_make_the_whole(text: str) -> None:
     assert_is_whole(text.rstrip("\n"))
 
 
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
+def test_classes_end_in_the_skeleton_where_they_do(text: str) -> None:
+    def ends(tree: ast.Module) -> list[tuple[str, int | None, int | None]]:
+        classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        return [(node.name, node.end_lineno, node.end_col_offset) for node in classes]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert ends(parse(Outline.of(text.encode()).skeleton(set()))) == ends(ast.parse(text))
+
+
 @pytest.mark.parametrize(
     ("shape", "names"),
     [

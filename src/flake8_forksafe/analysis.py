@@ -32,7 +32,7 @@ def check_source(data: bytes, *, filename: str, settings: Settings, rules: Colle
     if job is None:
         return []
     with _collector_held():
-        return job.parsed_findings() if job.may_report(None) else []
+        return job.findings(None)
 
 
 def check_tree(
@@ -53,7 +53,7 @@ def check_tree(
     if job is None:
         return []
     with _collector_held():
-        return job.findings(tree) if job.may_report(tree) else []
+        return job.findings(tree)
 
 
 class _Job(NamedTuple):
@@ -79,40 +79,34 @@ class _Job(NamedTuple):
         spelled = job._spelled(job.rules, outline.words)
         return job._replace(rules=spelled, outline=outline) if spelled else None
 
-    def may_report(self, tree: ast.Module | None) -> bool:
-        """Whether a look at the functions that have to do with resources finds anything; it may be wrong in saying yes.
+    def findings(self, tree: ast.Module | None) -> list[Finding]:
+        """What the rules find, sorted by place and code, without duplicates.
 
         Arguments:
-            tree: the parsed module; if there is none yet, only those functions are parsed.
+            tree: the parsed module; if there is none yet, only the functions that have to do with resources are parsed.
+
+        Raises:
+            SourceError: there is a syntax error in what had to be parsed.
         """
+        sleepers = self._sleepers(parsed=tree is not None)
+        if sleepers is not None:
+            try:
+                return _in_order(self._found(tree or parse(sleepers.skeleton), sleepers))
+            except (OutlineError, RecursionError, MemoryError):
+                pass  # the outline misleads, or takes a deeper stack than the file
+        try:
+            return _in_order(self._found(tree or syntax_tree(self.data, self.filename), None))
+        except (RecursionError, MemoryError):  # CPython's parser says MemoryError when its own stack is full
+            return [_too_deep()]
+
+    def _sleepers(self, *, parsed: bool) -> Sleepers | None:
+        """The functions without a word that has to do with a resource; None if that is none or cannot be told."""
         if self.outline is None:
-            return True
+            return None
         telling = self._makers(self.rules) | {"global"}
         blocks = self.outline.blocks
         awake = {line for line, b in blocks.items() if b.name in telling or not telling.isdisjoint(b.words)}
-        if len(awake) == len(blocks):
-            return True
-        sleepers = Sleepers(self.outline, awake, parsed=tree is not None)
-        try:
-            return next(self._found(tree or parse(self.outline.skeleton(awake)), sleepers), None) is not None
-        except (OutlineError, RecursionError, MemoryError):
-            return True
-
-    def parsed_findings(self) -> list[Finding]:
-        """Parse the file and return its findings; raise `SourceError` for a syntax error."""
-        try:
-            tree = syntax_tree(self.data, self.filename)
-        except (RecursionError, MemoryError):  # CPython's parser says MemoryError when its own stack is full
-            return [_too_deep()]
-        return self.findings(tree)
-
-    def findings(self, tree: ast.Module) -> list[Finding]:
-        """What the rules find, sorted by place and code, without duplicates."""
-        try:
-            by_place = {(finding.span, finding.code): finding for finding in self._found(tree, None)}
-        except RecursionError:
-            return [_too_deep()]
-        return [by_place[place] for place in sorted(by_place)]
+        return None if len(awake) == len(blocks) else Sleepers(self.outline, awake, parsed=parsed)
 
     def _found(self, tree: ast.Module, sleepers: Sleepers | None) -> Iterator[Finding]:
         rules: Collection[Rule] = [rule for rule in self.rules if rule.possible(tree)]
@@ -140,6 +134,11 @@ class _Job(NamedTuple):
 
     def _makers(self, rules: Collection[Rule]) -> frozenset[str]:
         return _factories(self.settings).union(*(rule.makers for rule in rules))
+
+
+def _in_order(findings: Iterator[Finding]) -> list[Finding]:
+    by_place = {(finding.span, finding.code): finding for finding in findings}
+    return [by_place[place] for place in sorted(by_place)]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Where the functions of a file stand, found in its text, so that only those that matter are parsed.
 
 Parsing is what an analysis costs most, and few functions of a file have to do with processes. An `Outline` knows the
-body of every function that stands in no other function. It makes the skeleton of the file, in which a body is `pass`,
+body of every function that stands in no other function. It makes the skeleton of the file, in which a body is `0`,
 and parses bodies later, when somebody asks for them; line and column of every node are those of the whole file.
 
 The text is not tokenised but searched, with literals and comments blanked out. Where a file is written in a way that
@@ -146,16 +146,25 @@ class Outline:
         return self._text.words(0, len(self._data))
 
     def skeleton(self, awake: Collection[int]) -> bytes:
-        """Return the text with `pass` for every body but those of the functions whose `def` lines are `awake`."""
+        """Return the text with `0` for every body but those of the functions whose `def` lines are `awake`.
+
+        It ends where the body ends, so that classes do too.
+        """
         parts: list[bytes] = []
         end = 0
         for block in self.blocks.values():
             if block.line not in awake:
-                lines = self._data.count(b"\n", block.body, block.end)
-                parts += (self._data[end : block.body], b" " * (block.indent + 1), b"pass", b"\n" * lines)
+                parts += (self._data[end : block.body], *self._empty(block))
                 end = block.end
         parts.append(self._data[end:])
         return b"".join(parts)
+
+    def _empty(self, block: Block) -> tuple[bytes, ...]:
+        """As many lines as a body has, with nothing but a number at its end."""
+        code = block.body + len(self._text.flat[block.body : block.end].rstrip())
+        line = max(self._data.rfind(b"\n", block.body, code) + 1, block.body)
+        before, behind = self._data.count(b"\n", block.body, line), self._data.count(b"\n", line, block.end)
+        return b"\n" * before, b" " * max(code - line - 1, block.indent + 1), b"0", b"\n" * behind
 
     def bodies(self, blocks: Collection[Block]) -> dict[int, list[ast.stmt]]:
         """Parse the bodies of `blocks` and return each by the line of its function's `def`.

@@ -5,40 +5,36 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ahocorasick_rs import BytesAhoCorasick
 
 from flake8_forksafe import gate
-from flake8_forksafe.model.walking import last_name
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.scopes import Function, ScopeTable
 
-#: Methods and functions by which a thread or process starts; a pool or manager starts when it is made.
-_STARTING = frozenset(
-    {"start", "start_new_thread", "Pool", "Manager", "SyncManager", "ProcessPoolExecutor"}
-    | {"submit", "map", "apply", "apply_async", "imap", "imap_unordered", "map_async", "starmap", "starmap_async"}
-)
-
-
 #: How many arguments `subprocess.Popen` takes by position up to `preexec_fn`.
 _HOOK_POSITION = 7
 
 
-@lru_cache(maxsize=1)  # two rules ask it of the same file, one after the other
-def may_start_at_import(tree: ast.Module) -> bool:
-    """Whether code outside of functions calls what starts a thread or process, or a function of the module."""
-    code = _ImportTimeCode(tree)
-    return code.starts or not code.called.isdisjoint(code.defined)
+def may_start_thread_at_import(tree: ast.Module) -> bool:
+    """Whether code outside of functions spells what starts a thread."""
+    return not _ImportTimeCode.of(tree).spelled.isdisjoint(words.STARTING_THREAD)
 
 
-def may_start_live_at_import(scopes: ScopeTable, live: Sequence[Function]) -> bool:
-    """Whether code outside of functions calls what starts a thread or process, or a live function of the module."""
-    code = _ImportTimeCode(scopes.module.node)
-    names = {function.name for function in live} | {function.owner.name for function in live if function.owner}
-    return code.starts or not code.called.isdisjoint(names)
+def may_start_process_at_import(tree: ast.Module) -> bool:
+    """Whether code outside of functions spells what starts a process, or uses a function or class of the module."""
+    code = _ImportTimeCode.of(tree)
+    return not code.spelled.isdisjoint(words.STARTING_PROCESS) or not code.spelled.isdisjoint(code.defined)
+
+
+def may_start_made_process_at_import(scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether code outside of functions spells what starts a process, or uses a live function that returns a thing."""
+    code = _ImportTimeCode.of(scopes.module.node)
+    makers = {function.name for function in live if function.returns or function.yields}
+    return not code.spelled.isdisjoint(words.STARTING_PROCESS) or not code.spelled.isdisjoint(makers)
 
 
 def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
@@ -50,49 +46,47 @@ def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
     )
 
 
-class _ImportTimeCode:
-    """What the code outside of functions does.
+class _ImportTimeCode(NamedTuple):
+    """What the code says that importing a module runs: not that of functions, nor that under a main guard.
 
     Attributes:
-        starts: whether it calls, or gives another name to, something that starts a thread or process.
-        called: the last names of what it calls or decorates with, and of what it gives other names to.
+        spelled: the names and attributes in it, and what it gives other names by an import.
         defined: the functions and classes of the module.
     """
 
-    def __init__(self, tree: ast.AST) -> None:
-        self.called: set[str] = set()
-        self.defined: set[str] = set()
-        starting = set(_STARTING)
-        self.starts = False
-        stack: list[ast.AST] = list(ast.iter_child_nodes(tree))
+    spelled: set[str]
+    defined: set[str]
+
+    @classmethod
+    @lru_cache(maxsize=1)  # two rules ask it of the same file, one after the other
+    def of(cls, tree: ast.AST) -> Self:
+        spelled: set[str] = set()
+        defined: set[str] = set()
+        stack: list[ast.AST] = [tree]
         while stack:
             node = stack.pop()
             match node:
-                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                    self.called.add(name)
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    spelled.add(name)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                    self.defined.add(name)
-                    self.called.update(map(_decorating, node.decorator_list))
+                    defined.add(name)
+                    stack.extend(node.decorator_list)
                     continue
                 case ast.ClassDef(name=name):
-                    self.defined.add(name)
-                    self.called.update(map(_decorating, node.decorator_list))
+                    defined.add(name)
+                case ast.alias(name=name, asname=str()):
+                    spelled.add(name.rpartition(".")[2])
                 case ast.Lambda():
                     continue
-                case ast.alias(name=name, asname=str(other)) if name in _STARTING:
-                    starting.add(other)
-                case ast.Assign(value=ast.Name(id=name) | ast.Attribute(attr=name)):
-                    self.called.add(name)
-                    self.starts = self.starts or name in _STARTING
+                case ast.If(
+                    test=ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()], comparators=[ast.Constant("__main__")])
+                ):
+                    stack.extend(node.orelse)
+                    continue
                 case _:
                     pass
             stack.extend(ast.iter_child_nodes(node))
-        self.starts = self.starts or not self.called.isdisjoint(starting)
-
-
-def _decorating(node: ast.expr) -> str:
-    """The last name of a decorator, called or not."""
-    return last_name(node.func if isinstance(node, ast.Call) else node)
+        return cls(spelled, defined)
 
 
 class WordSearch:

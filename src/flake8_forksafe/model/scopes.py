@@ -227,8 +227,13 @@ class Sleepers:
             awake: the lines of those whose bodies are walked at once.
             parsed: whether the tree holds the bodies; if not, they are parsed when they are asked for.
         """
-        self._outline, self._parsed = outline, parsed
+        self._outline, self._awake, self._parsed = outline, awake, parsed
         self.blocks = {line: block for line, block in outline.blocks.items() if line not in awake}
+
+    @property
+    def skeleton(self) -> bytes:
+        """The text of the module without their bodies."""
+        return self._outline.skeleton(self._awake)
 
     def bodies(self, blocks: Collection[Block]) -> dict[int, list[ast.stmt]] | None:
         """The bodies of `blocks` by the lines of their functions; None if the tree holds them."""

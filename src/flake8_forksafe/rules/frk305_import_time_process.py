@@ -94,7 +94,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.main_guard import guard_process
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
-from flake8_forksafe.prefilter import may_start_at_import, may_start_live_at_import
+from flake8_forksafe.prefilter import may_start_made_process_at_import, may_start_process_at_import
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -121,6 +121,6 @@ RULE = Rule(
     names=(words.MULTIPROCESSING, words.PROCESS_MODULES),
     makers=words.MULTIPROCESSING,
     check=check,
-    possible=may_start_at_import,
-    plausible=may_start_live_at_import,
+    possible=may_start_process_at_import,
+    plausible=may_start_made_process_at_import,
 )

@@ -80,7 +80,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.main_guard import guard_thread
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.threads import ThreadKind
-from flake8_forksafe.prefilter import may_start_at_import, may_start_live_at_import
+from flake8_forksafe.prefilter import may_start_thread_at_import
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -109,9 +109,8 @@ RULE = Rule(
         ("threading", "_thread", "Thread", "Timer", "billiard"),
         (".start", "start_new_thread"),
     ),
-    names=(words.THREAD, words.THREAD_MODULES, frozenset({"start", "start_new_thread", "start_new"})),
+    names=(words.THREAD, words.THREAD_MODULES, words.STARTING_THREAD),
     makers=words.THREAD,
     check=check,
-    possible=may_start_at_import,
-    plausible=may_start_live_at_import,
+    possible=may_start_thread_at_import,
 )

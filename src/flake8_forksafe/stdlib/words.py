@@ -32,6 +32,12 @@ THREAD = _constructors("THREAD", "TIMER", "EXECUTOR") | {
     "run_in_executor",
     "dummy",
 }
+#: What starts a thread that has been made, and what starts a process: a pool or manager is started by being made.
+STARTING_THREAD = frozenset({"start", "start_new_thread", "start_new"})
+STARTING_PROCESS = frozenset(
+    {"start", "Pool", "Manager", "SyncManager", "ProcessPoolExecutor", "submit", "map"}
+    | {"apply", "apply_async", "imap", "imap_unordered", "map_async", "starmap", "starmap_async"}
+)
 #: What a module that uses `MULTIPROCESSING`, or `THREAD`, imports, wherever it does.
 PROCESS_MODULES = frozenset({"multiprocessing", "multiprocess", "billiard", "concurrent"})
 MODULES = PROCESS_MODULES | {"threading", "_thread", "thread", "asyncio"}

@@ -14,6 +14,34 @@ from collections.abc import Iterable
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
 from flake8_forksafe.model.walking import children, last_name
 from flake8_forksafe.stdlib.names import canonical
+from flake8_forksafe.stdlib.objects import COLLECTIONS, CONTEXT_MEMBERS, LOCK_WRAPPERS, TRANSPARENT
+from flake8_forksafe.stdlib.subprocess import STREAMS
+
+#: Functions and methods that may return what they are given, or something made of it; see `Evaluator.result`.
+_PASSING = frozenset(
+    {name.rpartition(".")[2] for name in (*TRANSPARENT, *COLLECTIONS, *LOCK_WRAPPERS)}
+    | {"enter_context", "enter_async_context", "run_until_complete", "create_task", "get", "pop", "setdefault"}
+    | {"getattr", "partial", "cast", "next", "min", "max", "getpgid", "Process", "wait_procs", "int", "enumerate", "zip"}
+    | {"fdopen", "open", "TextIOWrapper", "BufferedReader", "getreader", "cls", "__class__", "type"}
+)
+#: Methods whose result may be, or be made of, the object they are called on, or an element of it.
+_RESULTS = frozenset(
+    {"poll", "is_alive", "fileno", "detach", "accept", "children", "create_task", "run_until_complete"}
+    | {"read", "read1", "readline", "readlines", "readuntil", "readexactly", "__enter__", "__aenter__", "__iter__"}
+    | {"pop", "popleft", "popitem", "get", "get_nowait", "setdefault", "values", "items", "keys", "copy", "__next__"}
+    | {"enter_context", "enter_async_context", "dict", "list", "Namespace"}
+    | CONTEXT_MEMBERS
+    | {name for text in (str, bytes) for name in dir(text) if not name.startswith("_")}  # of what was read
+)
+#: Attributes of handles, threads and pipes that are, or are made of, the object itself.
+_MEMBERS = frozenset(
+    {*STREAMS, "pid", "ident", "returncode", "exitcode", "sentinel", "buffer", "raw"}
+    | {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close", "cancel", "set"}
+    | {"start", "put", "put_nowait", "get", "get_nowait", "acquire", "release", "submit", "write", "writelines"}
+    | {"read", "read1", "readline", "readlines", "readinto", "readinto1", "readuntil", "readexactly", "peek"}
+    | {"__enter__", "__exit__", "__aenter__", "__aexit__", "run", "fileno", "detach", "append", "add", "pop", "remove"}
+    | CONTEXT_MEMBERS
+)
 
 
 def live_functions(scopes: ScopeTable, makers: Iterable[str]) -> list[Function]:
@@ -40,6 +68,8 @@ class _Spread:
         self._called: set[str] = set()
         self._local: dict[Function, set[str]] = {}
         self._words: dict[ast.AST, frozenset[str]] = {}
+        self._sources: dict[ast.AST, frozenset[str]] = {}
+        self._passing = {*_PASSING, *(cls.name for cls in scopes.classes)}
         self._work: dict[Function, None] = {}  # the newest is looked at first
         self._fresh: list[Function] = []
         self._spelling: dict[str, list[Function]] = {}
@@ -73,8 +103,11 @@ class _Spread:
     def _note_bindings(self, function: Function) -> None:
         for name, bindings in function.names.items():
             for binding in bindings:
-                if binding.kind is BindingKind.IMPORT and self._is_maker(binding.imported):
-                    self._tell(name)
+                if binding.kind is BindingKind.IMPORT:
+                    if self._is_maker(binding.imported):
+                        self._tell(name)
+                    if binding.imported.rpartition(".")[2] in _PASSING:
+                        self._passing.add(name)
                 if function.is_module:
                     self._note_alias(name, binding)
         for name, binding in function.stores:
@@ -201,8 +234,9 @@ class _Spread:
         if any(self._is_telling(value, local) for value in (*function.returns, *function.yields)):
             self._tell(function.name)
         for call in reversed(function.calls):  # the innermost first, so that nobody goes through them again
-            for part in (call.func, *call.args):
-                self._words_of(part)
+            self._sources_of(call.func)
+            for argument in call.args:
+                self._sources_of(argument)
         for call in function.calls:
             self._follow_arguments(call, local)
         for inner in self._nested.get(function, ()):
@@ -228,7 +262,7 @@ class _Spread:
         """Wake what a telling call is given to run, and taint the parameters of what is given a telling argument."""
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
         telling = any(self._is_telling(argument, local) for argument in given)
-        if not telling and not self._is_telling(call.func, local):
+        if not telling and not self._is_any_telling(self._words_of(call.func), local):
             return
         for node in (call.func, *given):
             for callee in self._named.get(last_name(node), ()):
@@ -239,11 +273,60 @@ class _Spread:
     # -- words -----------------------------------------------------------------------------------------------------
 
     def _is_made_of_telling(self, binding: Binding, local: set[str]) -> bool:
-        return any(e is not None and self._is_telling(e, local) for e in (binding.value, binding.annotation))
+        if binding.value is not None and self._is_telling(binding.value, local):
+            return True
+        return binding.annotation is not None and self._is_any_telling(self._words_of(binding.annotation), local)
 
     def _is_telling(self, node: ast.AST, local: set[str] | frozenset[str]) -> bool:
-        words = self._words_of(node)
+        return self._is_any_telling(self._sources_of(node), local)
+
+    def _is_any_telling(self, words: frozenset[str], local: set[str] | frozenset[str]) -> bool:
         return not words.isdisjoint(self._telling) or not words.isdisjoint(local)
+
+    def _sources_of(self, node: ast.AST) -> frozenset[str]:
+        """The words of which one must be telling where the value of an expression is: not those that it only uses."""
+        known = self._sources.get(node)
+        if known is None:
+            found: set[str] = set()
+            stack = [node]
+            while stack:
+                part = stack.pop()
+                inner = self._sources.get(part)
+                if inner is not None:
+                    found |= inner
+                    continue
+                match part:
+                    case ast.Name(id=word):
+                        found.add(word)
+                    case ast.Constant(value=str(word)):
+                        found.add(word)
+                    case ast.Attribute(attr=word, value=base):
+                        found.add(word)
+                        if word in _MEMBERS:
+                            stack.append(base)
+                    case ast.Call(func=ast.Name(id=word)):
+                        found.add(word)
+                        if word in self._passing:
+                            stack += (*part.args, *part.keywords)
+                    case ast.Call(func=ast.Attribute(attr=word, value=base)):
+                        found.add(word)
+                        if word in _RESULTS:
+                            stack.append(base)
+                        if word in self._passing:
+                            stack += (*part.args, *part.keywords)
+                    case ast.keyword(arg=str(word), value=value):
+                        found.add(word)
+                        stack.append(value)
+                    case ast.IfExp(body=body, orelse=orelse):
+                        stack += (body, orelse)
+                    case ast.BinOp(op=ast.BitOr() | ast.Mult() | ast.Add()):
+                        stack += (part.left, part.right)
+                    case ast.BinOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.JoinedStr():
+                        continue
+                    case _:
+                        stack.extend(children(part))
+            known = self._sources[node] = frozenset(found)
+        return known
 
     def _words_of(self, node: ast.AST) -> frozenset[str]:
         known = self._words.get(node)

@@ -103,7 +103,7 @@ class _Job(NamedTuple):
         """The functions without a word that has to do with a resource; None if that is none or cannot be told."""
         if self.outline is None:
             return None
-        telling = self._makers(self.rules) | {"global"}
+        telling = self._makers(self.rules) | _settlers(self.rules) | {"global"}
         blocks = self.outline.blocks
         awake = {line for line, b in blocks.items() if b.name in telling or not telling.isdisjoint(b.words)}
         return None if len(awake) == len(blocks) else Sleepers(self.outline, awake, parsed=parsed)
@@ -116,7 +116,7 @@ class _Job(NamedTuple):
         rules = self._spelled(rules, scopes.spelled)
         if not rules:
             return
-        live = live_functions(scopes, self._makers(rules))
+        live = live_functions(scopes, self._makers(rules), _settlers(rules))
         rules = self._spelled(rules, spelled_in(live) | (scopes.spelled & MODULES))
         rules = [rule for rule in rules if rule.plausible(scopes, live)]
         if not rules:
@@ -134,6 +134,10 @@ class _Job(NamedTuple):
 
     def _makers(self, rules: Collection[Rule]) -> frozenset[str]:
         return _factories(self.settings).union(*(rule.makers for rule in rules))
+
+
+def _settlers(rules: Collection[Rule]) -> frozenset[str]:
+    return frozenset[str]().union(*(rule.settlers for rule in rules))
 
 
 def _in_order(findings: Iterator[Finding]) -> list[Finding]:

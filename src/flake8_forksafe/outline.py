@@ -127,7 +127,6 @@ class Outline:
     def __init__(self, text: _Text) -> None:
         self._text = text
         self._data = text.data
-        self.blocks = {block.line: block for block in _blocks(text)}
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -139,6 +138,11 @@ class Outline:
         if any(strange in data for strange in _STRANGE):
             raise OutlineError("tabs, form feeds or carriage returns")
         return cls(_Text.of(data))
+
+    @cached_property
+    def blocks(self) -> dict[int, Block]:
+        """The functions, by the lines of their `def`."""
+        return {block.line: block for block in _blocks(self._text)}
 
     @cached_property
     def words(self) -> frozenset[str]:

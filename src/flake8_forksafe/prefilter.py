@@ -66,7 +66,7 @@ class _ImportTimeCode(NamedTuple):
         while stack:
             node = stack.pop()
             match node:
-                case ast.Name(id=name) | ast.Attribute(attr=name):
+                case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
                     spelled.add(name)
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     defined.add(name)

@@ -46,6 +46,8 @@ class Rule:
             count) where the rule can report.
         makers: identifiers of which one stands wherever something that the rule asks about comes into a module. What a
             function does that gets nothing from such a place is not looked at.
+        settlers: identifiers of calls that bring nothing in, but decide what the rule says, wherever in the module they
+            stand: `set_start_method`, `SIGCHLD`, what ends a process.
         possible: a look at the code outside of functions; False where the rule certainly has nothing to say.
         plausible: a look at the functions that have to do with resources, before the model is built; the same.
         opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
@@ -58,6 +60,7 @@ class Rule:
     check: Callable[[ModuleModel], Iterator[Finding]]
     opt_in: bool = False
     names: tuple[frozenset[str], ...] = ()
+    settlers: frozenset[str] = frozenset()
     possible: Callable[[ast.Module], bool] = lambda _tree: True
     plausible: Callable[[ScopeTable, Sequence[Function]], bool] = lambda _scopes, _live: True
 

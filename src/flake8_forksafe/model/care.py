@@ -42,6 +42,11 @@ def looks_after(stream: str) -> Predicate:
     )
 
 
+def lends(stream: str) -> Predicate:
+    """Whether a context manager gives `stream` itself to the body of the `with`, whose business it is to read it."""
+    return lambda e: e.kind is EventKind.LEND and e.stream == stream
+
+
 def ends(event: Event) -> bool:
     """Whether the child is signalled or known to have ended: what is left in its pipes no longer matters."""
     return event.kind is EventKind.ENDED or (event.kind is EventKind.SIGNAL and not event.concurrent)

@@ -145,7 +145,9 @@ class Spawn:
                         yield StreamSetting(found.state, found.facts | known, found.node)
             case _:
                 values = evaluator.eval(node, function, evaluator.step_of_argument(argument), argument.context)
-                for state in sorted({_state(v) for v in values}, key=lambda s: s.value):
+                # -1 alone is what PIPE is in numbers; beside other values it marks a descriptor that is closed.
+                possible = {_state(v) for v in values if len(values) == 1 or v != Constant(-1)}
+                for state in sorted(possible, key=lambda s: s.value):
                     if state is StreamState.PIPE and isinstance(node, ast.Name):
                         yield StreamSetting(state, facts | self._known_of_pipe(node.id, function), argument.node)
                     else:

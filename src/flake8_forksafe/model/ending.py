@@ -46,6 +46,11 @@ def escalates(event: Event) -> bool:
     return event.kind is EventKind.SIGNAL and event.signal in (Signal.KILL, Signal.UNKNOWN)
 
 
+def has_ended(event: Event) -> bool:
+    """Whether the child is known to have ended, which nobody learns but by reaping it."""
+    return event.kind is EventKind.ENDED
+
+
 def escapes(event: Event) -> bool:
     """Whether the handle is given to code out of sight."""
     return event.kind is EventKind.ESCAPE
@@ -404,7 +409,7 @@ class Ending:
         if not signals or self._reaped_by_any(handle):
             return
         spoken = {e.site for e in self.gentle_signals(handle)}
-        query = self._model.query(handle, nothing, either(reaps, escapes, ends_child))
+        query = self._model.query(handle, nothing, either(reaps, has_ended, escapes, ends_child))
         query.raising = query.until_exit = True
         query.settled = {}
         for event in sorted(self._held_until(handle, signals), key=place):

@@ -311,7 +311,8 @@ class Evaluator:
         if scope is function and len(bindings) > 1 and at is not None:
             rank = self._ranks(function, node.id, bindings)
             reaching = self._definitions(function, node.id, bindings, at)
-            bindings = sorted((b for b in reaching if b is not None), key=rank.__getitem__)
+            nonlocal_ones = (b for b in bindings if b.function is not function)  # made at a time that nothing tells
+            bindings = sorted({b for b in (*reaching, *nonlocal_ones) if b is not None}, key=rank.__getitem__)
         elif scope is function and scope.is_module is False and scope.owner is not None and not bindings:
             return _UNKNOWN
         found: set[Value] = set()
@@ -667,6 +668,8 @@ class Evaluator:
                 return self._handle_member(value, attr)
             case Pipe():
                 return frozenset({value if attr in {"buffer", "raw"} else Method(value, attr)})
+            case ReadResult() if attr == "decode":
+                return frozenset({Method(value, attr)})
             case Resource(cls=cls) if cls is not None and self._defines(cls, attr):
                 return self.class_attribute(cls, attr)
             case Resource() | Descriptor():
@@ -910,6 +913,11 @@ class Evaluator:
                 return self.iterate(first, function, at, context, path[1:]) if path[:1] != (0,) else _UNKNOWN
             case ast.Call(func=ast.Name(id="zip"), args=args) if path and path[0] < len(args):
                 return self.iterate(args[path[0]], function, at, context, path[1:])
+            case ast.Call(func=ast.Name(id="iter"), args=[producer, _]):
+                made = self.eval(producer, function, at, context)
+                pipes = [m.receiver for m in made if isinstance(m, Method) and m.name in {"read", "readline"}]
+                # The sentinel ends the loop in any case: an end that its body looks for as well is none to rely on.
+                return frozenset(ReadResult(replace(p, wrapped=True)) for p in pipes if isinstance(p, Pipe)) or _UNKNOWN
             case ast.Call(
                 func=ast.Name(id="list" | "tuple" | "sorted" | "reversed" | "set" | "iter"), args=[first, *_]
             ):
@@ -1339,8 +1347,8 @@ class Evaluator:
                 return frozenset({Resource(ResourceKind.PROXY, node, name)})
             case Derived(HandlePart.PSUTIL, handle), "children":
                 return frozenset({Derived(HandlePart.DESCENDANTS, handle)})
-            case ReadResult() as result, _:
-                return frozenset({result})
+            case ReadResult(pipe), "decode":
+                return frozenset({ReadResult(replace(pipe, wrapped=True))})  # text, and as empty as what was read
             case _:
                 return _UNKNOWN
 

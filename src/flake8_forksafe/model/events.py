@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import pairwise
@@ -13,6 +13,7 @@ from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.scopes import BindingKind, Function
 from flake8_forksafe.model.values import (
+    NOTHING,
     ClassReference,
     Collection,
     Constant,
@@ -196,6 +197,7 @@ class EventReader:
         self._awaited: set[ast.expr] = set()
         self._timed: set[ast.expr] = set()
         self._context_manager = function.is_context_manager
+        self._may_hold: Callable[[ast.expr], bool] = function.may_hold or (lambda _node: True)
 
     def read(self) -> Iterator[Event]:
         """Yield the events in graph order; inside one step, in evaluation order."""
@@ -277,19 +279,43 @@ class EventReader:
     def _eval(self, node: ast.expr, step: Node) -> Values:
         return self._evaluator.eval(node, self._function, step)
 
+    def _held(self, node: ast.expr, step: Node) -> Values:
+        """The resources, and functions that matter, that `node` stands for; perhaps other values, too."""
+        return self._eval(node, step) if self._may_hold(node) else NOTHING
+
+    def _is_given_any(self, call: ast.Call) -> bool:
+        """Whether an argument of `call` may be such a value."""
+        return any(map(self._may_hold, call.args)) or any(self._may_hold(keyword.value) for keyword in call.keywords)
+
+    def _may_matter(self, func: ast.expr) -> bool:
+        """Whether what is called may be a function that matters, a method of a resource, or a function of a library."""
+        if isinstance(func, ast.Attribute):
+            return self._may_hold(func.value) or self._may_hold(func) or self._is_of_library(func)
+        return True
+
+    def _is_of_library(self, node: ast.expr) -> bool:
+        """Whether a reference starts at an import, or at `super()`."""
+        while not isinstance(node, ast.Name):
+            match node:
+                case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
+                    node = inner
+                case _:
+                    return False
+        return node.id == "super" or node.id in self._evaluator.scopes.imported_names
+
     def _pipes(self, node: ast.expr, step: Node) -> list[Pipe]:
         """The pipes that iterating over `node` reads."""
         match node:
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Attribute(value=base), _]):
-                return [v for v in in_order(self._eval(base, step)) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
             case ast.Call(
                 func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=ast.Attribute(value=base))), _]
             ):
-                return [v for v in in_order(self._eval(base, step)) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Call() as partial, _]):
                 return [
                     v.function.receiver
-                    for v in in_order(self._eval(partial, step))
+                    for v in in_order(self._held(partial, step))
                     if isinstance(v, Partial)
                     and isinstance(v.function, Method)
                     and isinstance(v.function.receiver, Pipe)
@@ -299,7 +325,7 @@ class EventReader:
             case ast.Call(func=ast.Attribute(attr="readlines", value=base)):
                 return []
             case _:
-                return [v for v in in_order(self._eval(node, step)) if isinstance(v, Pipe)]
+                return [v for v in in_order(self._held(node, step)) if isinstance(v, Pipe)]
 
     def _pipe_ends(self, node: ast.expr, step: Node) -> list[Descriptor]:
         """The ends of an `os.pipe()` that iterating over `node` reads."""
@@ -307,7 +333,7 @@ class EventReader:
             case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter"), args=[*_, last]):
                 return self._pipe_ends(last, step)
             case _:
-                return [v for v in in_order(self._eval(node, step)) if isinstance(v, Descriptor) and v.end != "both"]
+                return [v for v in in_order(self._held(node, step)) if isinstance(v, Descriptor) and v.end != "both"]
 
     def _read_out(self, node: ast.expr, site: ast.AST, step: Node) -> Iterator[Event]:
         """A whole iteration inside one expression: a comprehension, `"".join(p.stdout)`, `[*p.stdout]`."""
@@ -364,7 +390,8 @@ class EventReader:
                 for target in targets:
                     if isinstance(target, ast.Attribute) and target.attr in _DAEMON_FLAGS:
                         yield from self._daemon_set(target.value, node, step)
-                    if isinstance(target, ast.Attribute | ast.Subscript) and self._is_foreign(target, step):
+                    kept = isinstance(target, ast.Attribute | ast.Subscript) and self._may_hold(value)
+                    if kept and self._is_foreign(target, step):
                         yield from self._given_away(value, step, node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() if node.decorator_list:
                 yield self._event(
@@ -374,7 +401,7 @@ class EventReader:
                 return
 
     def _daemon_set(self, thread: ast.expr, site: ast.Assign, step: Node) -> Iterator[Event]:
-        for value in in_order(self._eval(thread, step)):
+        for value in in_order(self._held(thread, step)):
             if isinstance(value, Resource) and value.kind in _STARTED_KINDS:
                 yield self._event(EventKind.DAEMON, value, site, step)
 
@@ -383,9 +410,18 @@ class EventReader:
         values = self._eval(target.value, step)
         if isinstance(target, ast.Subscript):
             return not any(isinstance(v, Collection) for v in values) and not isinstance(target.value, ast.Name)
-        own = isinstance(target.value, ast.Name) and target.value.id == self._function.receiver
+        own = isinstance(target.value, ast.Name) and self._is_receiver(target.value.id)
         known = {v for v in values if own or not isinstance(v, Instance) or v.site in self._function.calls}
         return not any(isinstance(v, Instance | ClassReference | Handle | Resource) for v in known)
+
+    def _is_receiver(self, name: str) -> bool:
+        """Whether `name` is `self` here: of this method, or of the one that this function is nested in."""
+        for scope in (self._function, *self._function.lexical_parents()):
+            if scope.owner is not None and scope.receiver == name:
+                return True
+            if name in scope.names:
+                return False
+        return False
 
     def _given_away(self, node: ast.expr, step: Node, site: ast.AST) -> Iterator[Event]:
         """A value leaves for code out of sight: by `return`, `yield`, or storing it in a foreign object."""
@@ -398,7 +434,7 @@ class EventReader:
             if isinstance(part, ast.Dict):
                 parts.extend(part.values)
                 continue
-            yield from self._released(self._eval(part, step), site, step)
+            yield from self._released(self._held(part, step), site, step)
             if isinstance(part, ast.Attribute | ast.Call):
                 continue
 
@@ -442,6 +478,12 @@ class EventReader:
                 yield from self._compared(left, value, step, test, equal=truth)
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[ast.Constant(value=value)]):
                 yield from self._compared(left, value, step, test, equal=not truth)
+            case ast.Compare(
+                left=left,
+                ops=[ast.In() | ast.NotIn() as op],
+                comparators=[ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts)],
+            ) if elts and all(isinstance(e, ast.Constant) and e.value in (None, "", b"") for e in elts):
+                yield from self._known(left, step, test, none=None, falsy=truth is isinstance(op, ast.In))
             case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), comparators=[ast.Constant(value=0)]):
                 empty = truth if isinstance(test.ops[0], ast.Eq) else not truth
                 yield from self._known(inner, step, test, none=None, falsy=empty)
@@ -467,17 +509,19 @@ class EventReader:
         families = {self._evaluator.annotated_family(t, self._function) for t in asked}
         if None in families or isinstance(types, ast.BinOp):
             return
-        for value in in_order(self._eval(node, step)):
+        for value in in_order(self._held(node, step)):
             if isinstance(value, Handle) and (value.family in families) is not truth:
                 yield self._event(EventKind.ABSENT, value, test, step)
 
     def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
-        for subject in in_order(self._eval(left, step)):
+        subjects = self._held(left, step)
+        as_read = all(not isinstance(s, Unknown) and not (isinstance(s, ReadResult) and s.pipe.wrapped) for s in subjects)
+        for subject in in_order(subjects):
             match subject:
                 case Derived(HandlePart.POLL_RESULT, handle) if isinstance(value, int) and equal:
                     yield self._event(EventKind.ENDED, handle, test, step)
                 case ReadResult(pipe) if value in ("", b"") and equal:
-                    if value == "" and not pipe.wrapped:
+                    if value == "" and as_read:
                         yield self._event(EventKind.EMPTY_TEXT, pipe.handle, test, step, stream=pipe.stream)
                     yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
                 case _:
@@ -490,7 +534,7 @@ class EventReader:
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in {"is_alive", "is_running"}
         )
-        for value in in_order(self._eval(node, step)):
+        for value in in_order(self._held(node, step)):
             match value:
                 case Derived(HandlePart.POLL_RESULT, handle):
                     if alive:
@@ -516,7 +560,7 @@ class EventReader:
                     continue
 
     def _status(self, node: ast.Attribute, step: Node) -> Iterator[Event]:
-        for value in in_order(self._eval(node, step)):
+        for value in in_order(self._held(node, step)):
             if isinstance(value, Derived) and value.part is HandlePart.POLL_RESULT:
                 kind = EventKind.POLL if value.handle.family is Family.MULTIPROCESSING else EventKind.STATUS
                 yield self._event(kind, value.handle, node, step)
@@ -536,7 +580,7 @@ class EventReader:
                     continue
 
     def _left(self, node: ast.expr, step: Node) -> Iterator[Event]:
-        for value in in_order(self._eval(node, step)):
+        for value in in_order(self._held(node, step)):
             match value:
                 case Handle():
                     yield self._event(EventKind.LEAVE, value, node, step)
@@ -554,7 +598,8 @@ class EventReader:
     # -- calls -----------------------------------------------------------------------------------------------------
 
     def _called(self, call: ast.Call, step: Node) -> Iterator[Event]:
-        callees = list(in_order(self._eval(call.func, step)))
+        gives = self._is_given_any(call)
+        callees = list(in_order(self._eval(call.func, step))) if gives or self._may_matter(call.func) else []
         in_sight = False
         for callee in callees:
             match callee:
@@ -592,10 +637,10 @@ class EventReader:
                 case _:
                     continue
         yield from self._unresolved_method(call, step)
-        if not self._keeps_nothing(call, callees, step):
+        if gives and not self._keeps_nothing(call, callees, step):
             somebody_else = any(isinstance(c, Parameter | Unknown) for c in callees)
             yield from self._arguments(call, step, in_sight=in_sight and not somebody_else)
-        for value in in_order(self._eval(call, step)):
+        for value in in_order(self._held(call, step)):
             if (isinstance(value, Handle) and value.origin is call) or (
                 isinstance(value, Resource | Descriptor) and value.site is call
             ):
@@ -636,8 +681,8 @@ class EventReader:
                 continue
             if isinstance(node, ast.Call) and node not in self._awaited and self._is_coroutine(node, step):
                 continue
-            values = self._eval(node, step)
-            for value in in_order(values):
+            follow = self._may_hold(node) or self._is_of_library(node)
+            for value in in_order(self._eval(node, step) if follow else NOTHING):
                 match value:
                     case Handle() if not in_sight and not callbacks and value.origin is not call:
                         yield self._event(EventKind.ESCAPE, value, call, step)
@@ -671,7 +716,7 @@ class EventReader:
         ]
         nodes = [node for group in behind for node in group]
         for target, signal in pairwise(nodes):
-            for value in in_order(self._eval(target, step)):
+            for value in in_order(self._held(target, step)):
                 if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
                     sent, group = named_signal(self._eval(signal, step)), name == "os.killpg"
                     yield self._event(
@@ -939,7 +984,7 @@ class EventReader:
             yield self._event(EventKind.FORK, External(name), call, step, call=call)
         match name, call.args:
             case "os.kill" | "os.killpg" | "signal.pidfd_send_signal", [target, signal, *_]:
-                for value in in_order(self._eval(target, step)):
+                for value in in_order(self._held(target, step)):
                     if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
                         yield self._event(
                             EventKind.SIGNAL,
@@ -951,14 +996,14 @@ class EventReader:
                             call=call,
                         )
             case "os.waitpid" | "os.wait4" | "os.waitid" | "psutil.wait_procs", [target, *_]:
-                targets = self._eval(target, step)
+                targets = self._held(target, step)
                 for value in (*in_order(targets), *in_order(self._evaluator.elements(targets))):
                     if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.PSUTIL):
                         yield self._event(EventKind.REAP, value.handle, call, step)
                     elif isinstance(value, Handle):
                         yield self._event(EventKind.REAP, value, call, step)
             case "os.setpgid", [target, _]:
-                for value in in_order(self._eval(target, step)):
+                for value in in_order(self._held(target, step)):
                     if isinstance(value, Derived):
                         yield self._event(EventKind.GROUP, value.handle, call, step)
             case "os.read" | "os.readv", [fd, *_]:
@@ -972,7 +1017,7 @@ class EventReader:
                     if keyword.arg == "file":
                         yield from self._descriptor_event(EventKind.WRITE, keyword.value, call, step)
             case "builtins.iter", [producer, _]:
-                for value in in_order(self._eval(producer, step)):
+                for value in in_order(self._held(producer, step)):
                     if (
                         isinstance(value, Method)
                         and value.name in {"get", "get_nowait"}
@@ -986,13 +1031,13 @@ class EventReader:
             case _ if name.startswith(("subprocess.Popen.", "multiprocessing.Process.")) and call.args:
                 method = name.rpartition(".")[2]
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
-                for value in in_order(self._eval(call.args[0], step)):
+                for value in in_order(self._held(call.args[0], step)):
                     if isinstance(value, Handle):
                         for event in self._handle_method(value, method, bare, step):
                             yield self._event(event.kind, value, call, step, timed=event.timed, signal=event.signal)
             case _ if name.startswith(("threading.Thread.", "threading.Timer.")) and call.args:
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
-                for value in in_order(self._eval(call.args[0], step)):
+                for value in in_order(self._held(call.args[0], step)):
                     if isinstance(value, Resource):
                         for event in self._resource_method(value, name.rpartition(".")[2], bare, step):
                             yield self._event(event.kind, value, call, step, timed=event.timed)
@@ -1021,7 +1066,7 @@ class EventReader:
 
     def _read_by_callee(self, call: ast.Call, step: Node) -> Iterator[Event]:
         for arg in call.args:
-            for value in in_order(self._eval(arg, step)):
+            for value in in_order(self._held(arg, step)):
                 if isinstance(value, Pipe):
                     yield self._event(
                         EventKind.READ, value.handle, call, step, stream=value.stream, style=ReadStyle.BY_CALLEE
@@ -1031,7 +1076,7 @@ class EventReader:
 
     def _descriptor_event(self, kind: EventKind, node: ast.expr, call: ast.Call, step: Node) -> Iterator[Event]:
         """Read, write or close by a file descriptor or file object."""
-        for value in in_order(self._eval(node, step)):
+        for value in in_order(self._held(node, step)):
             match value:
                 case Pipe(handle, stream):
                     style = ReadStyle.PARTIAL if kind is EventKind.READ else None

@@ -222,6 +222,7 @@ class Hooks:
                 yield _UNKNOWN_EFFECT
 
     def _of_function(self, function: Function, depth: int) -> Iterator[Effect]:
+        self._model.scopes.wake((function,))
         match function.node:
             case ast.Lambda(body=body):
                 yield from self._of_expression(body, function, depth)

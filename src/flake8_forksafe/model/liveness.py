@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import partial
 
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
 from flake8_forksafe.model.walking import children, last_name
@@ -21,7 +22,20 @@ from flake8_forksafe.stdlib.subprocess import STREAMS
 _PASSING = frozenset(
     {name.rpartition(".")[2] for name in (*TRANSPARENT, *COLLECTIONS, *LOCK_WRAPPERS)}
     | {"enter_context", "enter_async_context", "run_until_complete", "create_task", "get", "pop", "setdefault"}
-    | {"getattr", "partial", "cast", "next", "min", "max", "getpgid", "Process", "wait_procs", "int", "enumerate", "zip"}
+    | {
+        "getattr",
+        "partial",
+        "cast",
+        "next",
+        "min",
+        "max",
+        "getpgid",
+        "Process",
+        "wait_procs",
+        "int",
+        "enumerate",
+        "zip",
+    }
     | {"fdopen", "open", "TextIOWrapper", "BufferedReader", "getreader", "cls", "__class__", "type"}
 )
 #: Methods whose result may be, or be made of, the object they are called on, or an element of it.
@@ -44,31 +58,34 @@ _MEMBERS = frozenset(
 )
 
 
-def live_functions(scopes: ScopeTable, makers: Iterable[str]) -> list[Function]:
+def live_functions(scopes: ScopeTable, makers: Iterable[str], settlers: frozenset[str] = frozenset()) -> list[Function]:
     """Return the live functions in source order, the module's top level always first.
 
-    Of those that only call other live functions, `calls_only` names what they may call.
+    Of those that only call other live functions, `calls_only` names what they may call; each gets its `may_hold`.
 
     Arguments:
         scopes: what the walk over the module found.
         makers: the identifiers of which one stands wherever a resource comes into the module.
+        settlers: other identifiers that make a function live which spells them.
     """
     if scopes.star_imports:
         scopes.wake_all()
         return scopes.functions
-    return _Spread(scopes, set(makers)).run()
+    return _Spread(scopes, set(makers), settlers).run()
 
 
 class _Spread:
-    def __init__(self, scopes: ScopeTable, telling: set[str]) -> None:
+    def __init__(self, scopes: ScopeTable, telling: set[str], settlers: frozenset[str]) -> None:
         self._scopes = scopes
         self._telling = telling
+        self._settlers = settlers
         self._live: set[Function] = set()
         self._acting: set[Function] = {scopes.module}
         self._called: set[str] = set()
         self._local: dict[Function, set[str]] = {}
         self._words: dict[ast.AST, frozenset[str]] = {}
         self._sources: dict[ast.AST, frozenset[str]] = {}
+        self._imported: set[str] = set()
         self._passing = {*_PASSING, *(cls.name for cls in scopes.classes)}
         self._work: dict[Function, None] = {}  # the newest is looked at first
         self._fresh: list[Function] = []
@@ -95,7 +112,7 @@ class _Spread:
             words = function.words | function.other_words
             if function.name in self._telling:  # `__del__`: what it calls on its object matters
                 self._taint(function, {function.receiver})
-            elif not self._telling.isdisjoint(words):
+            elif not self._telling.isdisjoint(words) or not self._settlers.isdisjoint(words):
                 self._wake(function)
             elif not self._called.isdisjoint(words):
                 self._look_at(function)
@@ -104,6 +121,7 @@ class _Spread:
         for name, bindings in function.names.items():
             for binding in bindings:
                 if binding.kind is BindingKind.IMPORT:
+                    self._imported.add(name)
                     if self._is_maker(binding.imported):
                         self._tell(name)
                     if binding.imported.rpartition(".")[2] in _PASSING:
@@ -138,7 +156,13 @@ class _Spread:
         for function in found:
             if function not in self._acting:
                 function.calls_only = frozenset(self._called)
+            function.may_hold = partial(self._may_hold, self._local.get(function, set()))
         return found
+
+    def _may_hold(self, local: set[str], node: ast.expr) -> bool:
+        """Whether an expression of a function, in which `local` may hold a resource, may stand for what matters."""
+        sources = self._sources_of(node)
+        return self._is_any_telling(sources, local) or not sources.isdisjoint(self._called)
 
     def _rouse(self) -> None:
         """Have the bodies walked of all that waits to be looked at."""
@@ -155,7 +179,8 @@ class _Spread:
         for cls in self._scopes.classes:
             if cls.name not in self._telling and self._is_telling_class(cls):
                 self._tell(cls.name)
-                self._wake_all(cls.methods.values())
+                for method in cls.methods.values():
+                    self._taint(method, {method.receiver})
 
     def _is_maker(self, dotted: str) -> bool:
         return not self._telling.isdisjoint((*dotted.split("."), *canonical(dotted).split(".")))
@@ -218,21 +243,20 @@ class _Spread:
         local = self._local.setdefault(function, set())
         if not local and self._telling.isdisjoint(function.words | function.other_words):
             return
-        self._follow_names(function, local)
+        known = -1
+        while len(local) > known:
+            known = len(local)
+            self._follow_names(function, local)
+            self._follow_mutations(function, local)
         for name in sorted(function.outer_names & local):
             self._tell(name)
         for name, binding in function.stores:
             if name not in self._telling and self._is_made_of_telling(binding, local):
                 self._tell(name)
-        for mutation in function.mutations:
-            if self._is_telling(mutation.value, local):
-                for word in sorted(self._words_of(mutation.receiver)):
-                    if word in function.names:
-                        local.add(word)
-                    elif word != function.receiver:
-                        self._tell(word)
         if any(self._is_telling(value, local) for value in (*function.returns, *function.yields)):
             self._tell(function.name)
+            if function.owner is not None and function.name.startswith("__"):
+                self._tell(function.owner.name)
         for call in reversed(function.calls):  # the innermost first, so that nobody goes through them again
             self._sources_of(call.func)
             for argument in call.args:
@@ -256,6 +280,15 @@ class _Spread:
                     changed = True
                     local.add(word)
                     if function.is_module or "." in name:
+                        self._tell(word)
+
+    def _follow_mutations(self, function: Function, local: set[str]) -> None:
+        for mutation in function.mutations:
+            if self._is_telling(mutation.value, local):
+                for word in sorted(self._words_of(mutation.receiver)):
+                    if word in function.names:
+                        local.add(word)
+                    elif word != function.receiver:
                         self._tell(word)
 
     def _follow_arguments(self, call: ast.Call, local: set[str]) -> None:
@@ -298,11 +331,14 @@ class _Spread:
                 match part:
                     case ast.Name(id=word):
                         found.add(word)
+                        around = self._scopes.comprehension_names.get(part)
+                        if around is not None and around.value is not None:
+                            stack.append(around.value)
                     case ast.Constant(value=str(word)):
                         found.add(word)
                     case ast.Attribute(attr=word, value=base):
                         found.add(word)
-                        if word in _MEMBERS:
+                        if word in _MEMBERS or (isinstance(base, ast.Name) and base.id in self._imported):
                             stack.append(base)
                     case ast.Call(func=ast.Name(id=word)):
                         found.add(word)
@@ -317,6 +353,8 @@ class _Spread:
                     case ast.keyword(arg=str(word), value=value):
                         found.add(word)
                         stack.append(value)
+                    case ast.Lambda(body=body):
+                        found |= self._words_of(body)  # it does something to what it only uses
                     case ast.IfExp(body=body, orelse=orelse):
                         stack += (body, orelse)
                     case ast.BinOp(op=ast.BitOr() | ast.Mult() | ast.Add()):

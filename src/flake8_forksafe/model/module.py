@@ -17,6 +17,7 @@ from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, Outcome, Predicate, Query
 from flake8_forksafe.model.forks import Forks
 from flake8_forksafe.model.holdings import Holdings
+from flake8_forksafe.model.makers import behind_calls
 from flake8_forksafe.model.pipe_ends import PipeEnds
 from flake8_forksafe.model.pipes import Pipes
 from flake8_forksafe.model.queues import Queues
@@ -29,7 +30,7 @@ from flake8_forksafe.model.threads import Threads
 from flake8_forksafe.model.timers import Timers
 from flake8_forksafe.model.values import External, Handle, Value
 from flake8_forksafe.settings import Settings
-from flake8_forksafe.stdlib.subprocess import SPAWNERS, Family
+from flake8_forksafe.stdlib.subprocess import SPAWNERS, STREAMS, Family
 
 
 class ModuleModel:
@@ -141,6 +142,8 @@ class ModuleModel:
         out of sight may call first; there, a barrier in any other function counts too, because nothing tells which
         of them ran before.
         """
+        if not any(query.target(e) for subject in (query.subject, *query.also) for e in self.flow.events(subject)):
+            return
         seen: set[ast.AST] = set()
         for outcome in self._searches(query):
             for hit in outcome.hits:
@@ -153,7 +156,10 @@ class ModuleModel:
         if isinstance(subject, Handle) and subject.context and not self._reaches_caller(subject, query):
             return
         for start in flow.starts(subject):
-            yield flow.after(start, query)
+            outcome = flow.after(start, query)
+            yield outcome
+            if outcome.completes:
+                yield from behind_calls(flow, start, query, lambda context: self._has_same_pipes(subject, context))
         barrier = query.elsewhere or query.barrier
         barring = {e.function: None for e in flow.events(subject) if e.kind is not EventKind.CREATE and barrier(e)}
         for root in flow.roots(subject):
@@ -168,6 +174,13 @@ class ModuleModel:
             if starts and not any(self.flow.after(s, probe).completes for s in starts):
                 return False
         return True
+
+    def _has_same_pipes(self, subject: Value, context: tuple[ast.Call, ...]) -> bool:
+        """Whether a child made through the calls in `context` has all the pipes that it has by any way."""
+        if not isinstance(subject, Handle):
+            return True
+        anyhow, so = self.spawn(subject), self.children.of(replace(subject, context=(*context, *subject.context)))
+        return all(so.pipe(name) is not None for name in STREAMS if anyhow.pipe(name) is not None)
 
     @staticmethod
     def lives(subject: Value) -> list[Value]:

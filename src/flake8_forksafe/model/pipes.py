@@ -10,6 +10,7 @@ from flake8_forksafe.model.care import (
     cares_for,
     either,
     ends,
+    lends,
     reads,
     reads_from,
     reads_to_end,
@@ -21,7 +22,7 @@ from flake8_forksafe.model.cfg import NodeKind
 from flake8_forksafe.model.children import StreamState
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import Predicate, Query
-from flake8_forksafe.model.values import Handle
+from flake8_forksafe.model.values import Constant, External, Handle
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
@@ -53,7 +54,8 @@ class Pipes:
             by_site: dict[ast.AST, UndrainedWait] = {}
             for stream, setting in self._model.spawn(handle).output_pipes():
                 target = either(waits, self.polls_in_loop(handle, stream))
-                query = self._model.query(handle, target, either(cares_for(stream), ends), setting.facts)
+                careful = either(cares_for(stream), lends(stream), ends)
+                query = self._model.query(handle, target, careful, setting.facts)
                 for hit in self._model.exposed(query):
                     by_site.setdefault(hit.site, UndrainedWait(hit)).streams.append(stream)
             known = self._waits[handle] = list(by_site.values())
@@ -66,13 +68,29 @@ class Pipes:
             return None
         hits: list[Event] = []
         for stream, sibling in SIBLING.items():
-            careful = either(cares_for(sibling), ends, waits)
-            elsewhere = either(cares_for(sibling), reads_from(sibling))
+            careful = either(cares_for(sibling), self._makes_non_blocking(stream), ends, waits)
+            elsewhere = either(cares_for(sibling), reads_from(sibling), self._makes_non_blocking(stream))
             facts = pipes[stream].facts | pipes[sibling].facts
             hits.extend(
                 self._model.exposed(self._model.query(handle, reads(stream), careful, facts, elsewhere=elsewhere))
             )
         return min(hits, key=lambda e: (e.site.lineno, e.site.col_offset), default=None)
+
+    def _makes_non_blocking(self, stream: str) -> Predicate:
+        """Whether an event sets `stream` so that reads of it return at once."""
+
+        def sets(event: Event) -> bool:
+            call = event.call if event.kind is EventKind.HAND_OVER and event.stream == stream else None
+            if call is None or len(call.args) < 2:
+                return False
+            callees, told = (
+                self._model.evaluator.eval(node, event.function, event.step) for node in (call.func, call.args[1])
+            )
+            return (External("os.set_blocking") in callees and Constant(False) in told) or (
+                External("fcntl.fcntl") in callees and External("fcntl.F_SETFL") in told
+            )
+
+        return sets
 
     def stdin_left_open(self, handle: Handle) -> list[Event]:
         """The waits and reads to EOF that a child waiting for the end of its own input can block for ever.
@@ -120,9 +138,25 @@ class Pipes:
         """
         loops: set[ast.AST] = set()
         for event in self._model.flow.events(handle, EventKind.RUNNING):
-            if event.step.loops and event.site not in loops and self._comes_back(event, stream):
+            waits_on = event.step.loops and event.site not in loops and self._comes_back(event, stream)
+            if waits_on and not self._is_read_after_rounds(event, stream):
                 loops.add(event.site)
         return lambda e: e.kind is EventKind.RUNNING and e.site in loops
+
+    def _is_read_after_rounds(self, event: Event, stream: str) -> bool:
+        """Whether the loop comes to its end by itself, and `stream` is read then, as if the loop were no wait at all."""
+        evaluator, function = self._model.evaluator, event.function
+        match event.step.loops:
+            case (ast.For(iter=ast.Call(func=func)) as loop,) if External("builtins.range") in evaluator.eval(
+                func, function, event.step
+            ):
+                query = self._model.query(event.subject, either(ends, waits), cares_for(stream))
+                query.raising = True
+                ways = [n for n in evaluator.graph(function).nodes if n.kind is NodeKind.EXHAUSTED and n.item is loop]
+                found = [self._model.flow.from_step(function, way, query) for way in ways]
+                return not any(way.hits or way.completes or way.raises for way in found)
+            case _:
+                return False
 
     def _comes_back(self, event: Event, stream: str) -> bool:
         def same_test(other: Event) -> bool:

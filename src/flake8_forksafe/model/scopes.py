@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 
 from flake8_forksafe.model.walking import telling_fields
 from flake8_forksafe.outline import Block, Outline
@@ -102,6 +103,8 @@ class Function:
 
     `words` are the names and attributes it spells, `other_words` keywords, imports, annotations, literal identifiers.
     `calls_only` are the names of the functions whose calls are all that matters in it; None where everything does.
+    `may_hold` tells of its expressions whether they can stand for a resource, or for a function that matters; None
+    where all are to be looked at.
     `stores` are the attributes, globals and names of a class that it binds, `mutations` what it puts into containers.
     """
 
@@ -117,6 +120,7 @@ class Function:
     words: set[str] = field(default_factory=set)
     other_words: set[str] = field(default_factory=set)
     calls_only: frozenset[str] | None = None
+    may_hold: Callable[[ast.expr], bool] | None = None
     stores: list[tuple[str, Binding]] = field(default_factory=list)
     mutations: list[Mutation] = field(default_factory=list)
     is_generator: bool = False
@@ -324,6 +328,16 @@ class ScopeTable:
     def wake_storing(self, attribute: str) -> None:
         """Walk what may assign to an attribute of that name, or put something into what it holds."""
         self.wake([function for function, block in self._asleep.items() if attribute in block.stores])
+
+    @cached_property
+    def imported_names(self) -> frozenset[str]:
+        """All names that an import binds, in whatever function."""
+        return frozenset(
+            name
+            for function in self.functions
+            for name, bindings in function.names.items()
+            if any(binding.kind is BindingKind.IMPORT for binding in bindings)
+        )
 
     def names_of_module(self, name: str) -> list[Binding]:
         """All bindings of a module-level name, those made through `global` included."""

@@ -91,6 +91,8 @@ class Sessions:
             return
         if handle.family is Family.MULTIPROCESSING and not spawn.values("target"):
             return  # `run()` of a subclass may do it
+        if not all(self._can_happen(c) for c in (handle.site, *handle.context) if isinstance(c, ast.Call)):
+            return  # it is made where there are no process groups
         for event in model.ending.signals(handle):
             if event.group and event.call is not None and event.call.args and not self._compares(event.function):
                 values = model.evaluator.eval(event.call.args[0], event.function, event.step)

@@ -410,9 +410,11 @@ class Timers:
             if self._is_replaced(cancel):
                 continue
             between = _between(start.step, cancel.step, {c.step for c in cancels})
+            cleaning_up = _in_finally_with(cancel.site, start.function)
             for node in (n for n in between if n is not start.step and self._may_raise(n, start)):
-                if self._raising_skips(node, start.function, start):
-                    yield SkippedCancel(start, cancel, Span.of(next(node.expressions())))
+                raiser = next(node.expressions())
+                if raiser not in cleaning_up and self._raising_skips(node, start.function, start):
+                    yield SkippedCancel(start, cancel, Span.of(raiser))
                     break
 
     def _is_replaced(self, cancel: Event) -> bool:
@@ -605,6 +607,16 @@ def _head(function: Function) -> Span:
         return Span.of(node)
     keyword = "async def " if function.is_async else "def "
     return Span(node.lineno, node.col_offset, node.lineno, node.col_offset + len(keyword + node.name))
+
+
+def _in_finally_with(site: ast.AST, function: Function) -> frozenset[ast.AST]:
+    """All that stands in a `finally` together with `site`; nothing where that stands in none."""
+    found: frozenset[ast.AST] = frozenset()
+    for part in ast.walk(function.node):
+        if isinstance(part, ast.Try) and part.finalbody:
+            inside = frozenset(node for statement in part.finalbody for node in ast.walk(statement))
+            found |= inside if site in inside else frozenset()
+    return found
 
 
 def _receiver(site: ast.AST) -> str:

@@ -100,7 +100,7 @@ class ReadResult:
 class Method:
     """A method of a value that is not of the module: `p.wait`, `timer.cancel`."""
 
-    receiver: Handle | Pipe | Resource | Derived | Descriptor
+    receiver: Handle | Pipe | ReadResult | Resource | Derived | Descriptor
     name: str
 
 

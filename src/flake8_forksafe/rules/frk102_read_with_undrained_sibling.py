@@ -129,10 +129,11 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 def _report(module: ModuleModel, handle: Handle, hit: Event) -> Finding:
     sibling, created = SIBLING[hit.stream], module.created(handle)
+    instead = "stderr=STDOUT or DEVNULL" if sibling == "stderr" else "stdout=DEVNULL"  # only stderr can be STDOUT
     message = (
         f"reading {module.pipe_name(hit)} may never end: nobody reads {sibling} meanwhile, a PIPE too (line "
         f"{created.span.line}), and the child blocks once that is full; use "
-        f"{module.method_of(hit, 'communicate()')}, or {sibling}=STDOUT or DEVNULL"
+        f"{module.method_of(hit, 'communicate()')}, or {instead}"
     )
     fix = communicate(module, handle, hit) or discard_output(module, handle, [sibling])
     made = Related(created.span, f"{sibling} is made a PIPE here")

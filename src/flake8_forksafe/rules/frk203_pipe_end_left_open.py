@@ -136,5 +136,6 @@ RULE = Rule(
     ),
     names=(words.PIPE_ENDS, words.POPEN | words.SUBPROCESS | words.MULTIPROCESSING | words.FORK),
     makers=words.PIPE_ENDS | words.POPEN | words.MULTIPROCESSING | words.FORK,
+    settlers=words.EXIT,
     check=check,
 )

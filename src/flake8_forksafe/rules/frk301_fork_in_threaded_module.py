@@ -173,7 +173,8 @@ RULE = Rule(
         words.FORK_TEXTS,
         words.THREAD_TEXTS,
     ),
-    names=(words.FORK, words.THREAD, words.THREAD_MODULES),
+    names=(words.FORK, words.FORK_MODULES, words.THREAD, words.THREAD_MODULES),
     makers=words.FORK | words.THREAD,
+    settlers=words.EXIT,
     check=check,
 )

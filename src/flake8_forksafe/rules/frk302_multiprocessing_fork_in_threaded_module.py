@@ -173,5 +173,6 @@ RULE = Rule(
     ),
     names=(words.MULTIPROCESSING, words.PROCESS_MODULES, words.THREAD, words.THREAD_MODULES),
     makers=words.MULTIPROCESSING | words.THREAD | words.FORK,
+    settlers=words.START_METHOD | words.EXIT,
     check=check,
 )

@@ -158,7 +158,8 @@ RULE = Rule(
         ("fork",),
         words.FORK_TEXTS,
     ),
-    names=(words.FORK,),
-    makers=words.FORK | words.EXIT,
+    names=(words.FORK, words.FORK_MODULES),
+    makers=words.FORK,
+    settlers=words.EXIT,
     check=check,
 )

@@ -120,6 +120,7 @@ RULE = Rule(
     ),
     names=(words.MULTIPROCESSING, words.PROCESS_MODULES),
     makers=words.MULTIPROCESSING,
+    settlers=words.START_METHOD,
     check=check,
     possible=may_start_process_at_import,
     plausible=may_start_made_process_at_import,

@@ -109,8 +109,8 @@ RULE = Rule(
         ("threading", "_thread", "Thread", "Timer", "billiard"),
         (".start", "start_new_thread"),
     ),
-    names=(words.THREAD, words.THREAD_MODULES, words.STARTING_THREAD),
-    makers=words.THREAD,
+    names=(words.ALARM | words.STARTING_THREAD - {"start"}, words.THREAD_MODULES, words.STARTING_THREAD),
+    makers=words.ALARM | words.STARTING_THREAD - {"start"},
     check=check,
     possible=may_start_thread_at_import,
 )

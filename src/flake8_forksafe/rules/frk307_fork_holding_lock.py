@@ -147,5 +147,6 @@ RULE = Rule(
     ),
     names=(words.MULTIPROCESSING | words.FORK | {"preexec_fn"}, words.LOCK),
     makers=words.MULTIPROCESSING | words.FORK | words.LOCK | {"preexec_fn"},
+    settlers=words.START_METHOD | words.EXIT,
     check=check,
 )

@@ -134,5 +134,6 @@ RULE = Rule(
     ),
     names=(words.MULTIPROCESSING | words.FORK, words.PROCESS_MODULES | words.FORK),
     makers=words.MULTIPROCESSING | words.FORK,
+    settlers=words.START_METHOD | words.EXIT,
     check=check,
 )

@@ -146,6 +146,6 @@ RULE = Rule(
     "self-rearming-timer",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",)),
     names=(words.THREAD_MODULES, frozenset({"Timer"}), frozenset({"start"})),
-    makers=words.THREAD | words.EVENT,
+    makers=words.ALARM | words.EVENT,
     check=check,
 )

@@ -112,6 +112,6 @@ RULE = Rule(
     "timer-cancel-skipped-by-exception",
     triggers=(("hread", "billiard"), ("Timer",), ("thread",), ("start",), ("cancel",)),
     names=(words.THREAD_MODULES, frozenset({"Timer"}), frozenset({"start"}), frozenset({"cancel"})),
-    makers=words.THREAD | words.EVENT,
+    makers=words.ALARM | words.EVENT,
     check=check,
 )

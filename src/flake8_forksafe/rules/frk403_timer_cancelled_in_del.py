@@ -143,7 +143,7 @@ RULE = Rule(
     "FRK403",
     "timer-cancelled-in-del",
     triggers=(("hread", "billiard"), ("__del__",), ("Thread", "Timer")),
-    names=(frozenset({"__del__"}), words.THREAD, words.THREAD_MODULES),
-    makers=words.THREAD | words.EVENT | {"__del__"},
+    names=(frozenset({"__del__"}), words.ALARM, words.THREAD_MODULES),
+    makers=words.ALARM | words.EVENT | {"__del__"},
     check=check,
 )

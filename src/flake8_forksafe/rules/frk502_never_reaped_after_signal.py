@@ -122,5 +122,6 @@ RULE = Rule(
     ),
     names=(words.HANDLE, words.SIGNAL),
     makers=words.HANDLE | {"active_children"},
+    settlers=words.REAPING | words.SESSION,
     check=check,
 )

@@ -123,5 +123,6 @@ RULE = Rule(
     triggers=(("subprocess",), ("Popen", "create_subprocess"), ("terminate", "send_signal", "kill"), ("shell", "-c")),
     names=(words.POPEN, words.SIGNAL),
     makers=words.POPEN | words.SESSION,
+    settlers=words.SESSION,
     check=check,
 )

@@ -121,5 +121,6 @@ RULE = Rule(
     ),
     names=(words.POPEN, words.SIGNAL, words.PIPE),
     makers=words.POPEN,
+    settlers=words.SESSION,
     check=check,
 )

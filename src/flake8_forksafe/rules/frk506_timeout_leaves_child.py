@@ -120,5 +120,6 @@ RULE = Rule(
     ),
     names=(words.POPEN, frozenset({"wait", "communicate"})),
     makers=words.POPEN,
+    settlers=words.REAPING,
     check=check,
 )

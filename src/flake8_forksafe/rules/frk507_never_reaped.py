@@ -108,6 +108,7 @@ RULE = Rule(
         ("subprocess", "Popen", "multiprocess", "billiard", "Process"),
     ),
     makers=words.HANDLE | words.SUBPROCESS | {"active_children"},
+    settlers=words.REAPING,
     check=check,
     opt_in=True,
 )

@@ -114,5 +114,6 @@ RULE = Rule(
     triggers=(("subprocess",), ("shell",), ("timeout",)),
     names=(frozenset({"shell"}), frozenset({"timeout"})),
     makers=words.POPEN | words.SUBPROCESS,
+    settlers=words.SESSION,
     check=check,
 )

@@ -20,6 +20,8 @@ HANDLE = POPEN | WORKER
 #: What makes processes by a start method.
 MULTIPROCESSING = WORKER | _constructors("PROCESS_EXECUTOR", "POOL", "MANAGER")
 FORK = frozenset({"fork", "forkpty"})
+#: What `FORK` is imported from.
+FORK_MODULES = frozenset({"os", "posix", "pty"})
 #: What a text that calls one of `FORK`, or uses multiprocessing, or starts a thread, holds one of: for triggers.
 FORK_TEXTS = ("fork(", ".fork", "fork as", "= fork", "forkpty")
 PROCESS_TEXTS = ("multiprocessing", "import multiprocess", "from multiprocess", "billiard")
@@ -38,6 +40,8 @@ STARTING_PROCESS = frozenset(
     {"start", "Pool", "Manager", "SyncManager", "ProcessPoolExecutor", "submit", "map"}
     | {"apply", "apply_async", "imap", "imap_unordered", "map_async", "starmap", "starmap_async"}
 )
+#: What makes a thread or timer that somebody starts.
+ALARM = (_constructors("THREAD", "TIMER") - {"Process"}) | {"dummy"}
 #: What a module that uses `MULTIPROCESSING`, or `THREAD`, imports, wherever it does.
 PROCESS_MODULES = frozenset({"multiprocessing", "multiprocess", "billiard", "concurrent"})
 MODULES = PROCESS_MODULES | {"threading", "_thread", "thread", "asyncio"}
@@ -57,6 +61,8 @@ EXIT = frozenset({"exit", "_exit", "quit", "SystemExit", "abort"})
 SESSION = frozenset(
     {"setsid", "setpgid", "setpgrp", "start_new_session", "process_group", "preexec_fn", "killpg", "getpgid"}
 )
+#: What decides how multiprocessing starts its processes.
+START_METHOD = frozenset({"set_start_method"})
 #: What takes the status of a child that somebody else waits for.
 REAPING = frozenset({"SIGCHLD", "SIGCLD", "wait", "waitpid", "waitid", "wait3", "wait4"})
 SIGNAL = frozenset({"terminate", "kill", "send_signal", "killpg", "pidfd_send_signal"})

@@ -515,13 +515,13 @@ class EventReader:
 
     def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
         subjects = self._held(left, step)
-        as_read = all(not isinstance(s, Unknown) and not (isinstance(s, ReadResult) and s.pipe.wrapped) for s in subjects)
+        decoded = any(isinstance(s, Unknown) or (isinstance(s, ReadResult) and s.pipe.wrapped) for s in subjects)
         for subject in in_order(subjects):
             match subject:
                 case Derived(HandlePart.POLL_RESULT, handle) if isinstance(value, int) and equal:
                     yield self._event(EventKind.ENDED, handle, test, step)
                 case ReadResult(pipe) if value in ("", b"") and equal:
-                    if value == "" and as_read:
+                    if value == "" and not decoded:
                         yield self._event(EventKind.EMPTY_TEXT, pipe.handle, test, step, stream=pipe.stream)
                     yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
                 case _:

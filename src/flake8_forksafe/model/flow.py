@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
+from typing import NamedTuple
 
 from flake8_forksafe.model.cfg import Node, NodeKind, raises_system_exit
 from flake8_forksafe.model.evaluate import Evaluator
@@ -79,8 +80,7 @@ class Outcome:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     node: Node
     facts: Facts
 

@@ -142,13 +142,13 @@ class ModuleModel:
         out of sight may call first; there, a barrier in any other function counts too, because nothing tells which
         of them ran before.
         """
-        if not any(query.target(e) for subject in (query.subject, *query.also) for e in self.flow.events(subject)):
-            return
-        seen: set[ast.AST] = set()
-        for outcome in self._searches(query):
+        subjects = (query.subject, *query.also)
+        open_sites = {e.site for subject in subjects for e in self.flow.events(subject) if query.target(e)}
+        searches = self._searches(query)
+        while open_sites and (outcome := next(searches, None)) is not None:
             for hit in outcome.hits:
-                if hit.site not in seen:
-                    seen.add(hit.site)
+                if hit.site in open_sites:
+                    open_sites.remove(hit.site)
                     yield hit
 
     def _searches(self, query: Query) -> Iterator[Outcome]:

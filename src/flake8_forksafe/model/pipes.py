@@ -144,7 +144,7 @@ class Pipes:
         return lambda e: e.kind is EventKind.RUNNING and e.site in loops
 
     def _is_read_after_rounds(self, event: Event, stream: str) -> bool:
-        """Whether the loop comes to its end by itself, and `stream` is read then, as if the loop were no wait at all."""
+        """Whether the loop comes to its end by itself, and `stream` is read then in any case."""
         evaluator, function = self._model.evaluator, event.function
         match event.step.loops:
             case (ast.For(iter=ast.Call(func=func)) as loop,) if External("builtins.range") in evaluator.eval(

@@ -177,7 +177,7 @@ SHAPES = (
         for title, code, source in _HAZARDS
     ),
     Shape("ifs in a row", _sequence("    if x[{i}]:\n        work()\n"), _WIDE),
-    Shape("ifs in a row, one test", _sequence("    if x:\n        work({i})\n"), _WIDE),
+    Shape("ifs in a row on one test", _sequence("    if x:\n        work({i})\n"), _WIDE),
     Shape("loops in a row", _sequence("    for y in x:\n        work({i})\n"), _WIDE),
     Shape("returns in a row", _sequence("    if x[{i}]:\n        return\n"), _WIDE),
     Shape("tries in a row", _sequence("    try:\n        work({i})\n    except OSError:\n        p.kill()\n"), _WIDE),
@@ -187,11 +187,11 @@ SHAPES = (
     Shape("signals in a row", _sequence("    if x[{i}]:\n        p.terminate()\n"), _WIDE),
     Shape("waits in a row", _sequence("    if x[{i}]:\n        p.wait()\n"), _WIDE),
     Shape(
-        "children, a name each",
+        "children with a name each",
         _sequence(_CHILD.replace("p =", "p{i} =") + "    p{i}.wait()\n", before="", after=""),
         _WIDE,
     ),
-    Shape("children, one name", _sequence(_CHILD + "    p.wait()\n", before="", after=""), _WIDE),
+    Shape("children under one name", _sequence(_CHILD + "    p.wait()\n", before="", after=""), _WIDE),
     Shape(
         "children in one list", _sequence(_LIST, before="    running = []\n", after=_EACH_WAIT), (125, 250, 500, 1000)
     ),

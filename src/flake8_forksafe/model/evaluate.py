@@ -1478,11 +1478,9 @@ class Evaluator:
             packed = call.args[position + 1]
         arguments = Arguments()
         if packed is not None:
-            if isinstance(packed, ast.Tuple | ast.List):
-                for name, value in zip(names, packed.elts, strict=False):
-                    arguments.add(name, Argument(value, home, (), value))
-            else:
-                arguments.open = True
+            items, arguments.open = self._packed_items(packed, home)
+            for name, value in zip(names, items, strict=False):
+                arguments.add(name, Argument(value, home, (), value))
         elif position is not None:
             for name, value in zip(names, call.args[position + 1 :], strict=False):
                 arguments.add(name, Argument(value, home, (), value))
@@ -1496,6 +1494,22 @@ class Evaluator:
                 if key_name in names:
                     arguments.add(key_name, Argument(value, home, (), value))
         return arguments
+
+    def _packed_items(self, packed: ast.expr, home: Function) -> tuple[list[ast.expr], bool]:
+        """The first items of a tuple of arguments as far as they can be told apart, and whether there may be more."""
+        match packed:
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                return items, False
+            case ast.BinOp(left=left, op=ast.Add()):
+                return self._packed_items(left, home)[0], True
+            case ast.Name(id=name):
+                match home.names.get(name):
+                    case [Binding(kind=BindingKind.ASSIGN, value=ast.Tuple(elts=items), path=())]:
+                        return items, False
+                    case _:
+                        return [], True
+            case _:
+                return [], True
 
     def _is_given_packed(self, call: ast.Call, home: Function) -> bool:
         """Whether a call takes the arguments of a function that it is given as one tuple behind it."""

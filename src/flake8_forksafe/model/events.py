@@ -196,6 +196,7 @@ class EventReader:
         self._function = function
         self._awaited: set[ast.expr] = set()
         self._timed: set[ast.expr] = set()
+        self._of_library: dict[ast.expr, bool] = {}
         self._context_manager = function.is_context_manager
         self._may_hold: Callable[[ast.expr], bool] = function.may_hold or (lambda _node: True)
 
@@ -295,13 +296,19 @@ class EventReader:
 
     def _is_of_library(self, node: ast.expr) -> bool:
         """Whether a reference starts at an import, or at `super()`."""
-        while not isinstance(node, ast.Name):
+        way: list[ast.expr] = []
+        while node not in self._of_library:
+            way.append(node)
             match node:
                 case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
                     node = inner
                 case _:
-                    return False
-        return node.id == "super" or node.id in self._evaluator.scopes.imported_names
+                    self._of_library[node] = isinstance(node, ast.Name) and (
+                        node.id == "super" or node.id in self._evaluator.scopes.imported_names
+                    )
+        known = self._of_library[node]
+        self._of_library.update(dict.fromkeys(way, known))
+        return known
 
     def _pipes(self, node: ast.expr, step: Node) -> list[Pipe]:
         """The pipes that iterating over `node` reads."""
@@ -390,8 +397,11 @@ class EventReader:
                 for target in targets:
                     if isinstance(target, ast.Attribute) and target.attr in _DAEMON_FLAGS:
                         yield from self._daemon_set(target.value, node, step)
-                    kept = isinstance(target, ast.Attribute | ast.Subscript) and self._may_hold(value)
-                    if kept and self._is_foreign(target, step):
+                    if (
+                        isinstance(target, ast.Attribute | ast.Subscript)
+                        and self._may_hold(value)
+                        and self._is_foreign(target, step)
+                    ):
                         yield from self._given_away(value, step, node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() if node.decorator_list:
                 yield self._event(

@@ -295,7 +295,8 @@ class _Spread:
         """Wake what a telling call is given to run, and taint the parameters of what is given a telling argument."""
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
         telling = any(self._is_telling(argument, local) for argument in given)
-        if not telling and not self._is_any_telling(self._words_of(call.func), local):
+        asked = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+        if not telling and not self._is_telling(call.func, local) and not self._is_telling(asked, local):
             return
         for node in (call.func, *given):
             for callee in self._named.get(last_name(node), ()):

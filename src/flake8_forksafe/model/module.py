@@ -28,7 +28,7 @@ from flake8_forksafe.model.statuses import Statuses
 from flake8_forksafe.model.syntax import Syntax
 from flake8_forksafe.model.threads import Threads
 from flake8_forksafe.model.timers import Timers
-from flake8_forksafe.model.values import External, Handle, Value
+from flake8_forksafe.model.values import External, Handle, Pipe, Value
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib.subprocess import SPAWNERS, STREAMS, Family
 
@@ -312,7 +312,9 @@ class ModuleModel:
     def pipe_name(self, event: Event) -> str:
         """How the program calls the pipe of an event: `p.stdout`, the name it has, or `stdout of the child`."""
         match event.site:
-            case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as receiver)):
+            case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as receiver)) if any(
+                isinstance(v, Pipe) for v in self.evaluator.eval(receiver, event.function, event.step)
+            ):
                 return self.text(receiver)
             case ast.Name() | ast.Attribute():
                 return self.text(event.site)

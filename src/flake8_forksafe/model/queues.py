@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Related, Span
@@ -81,7 +81,11 @@ class Queues:
             return True
         query = self._model.query(join.subject, lambda e: e.site is join.site and waits(e), _creates)
         query.also = frozenset({put.subject})
-        return any(self._model.flow.onward(get, query) for get in gets)
+        # What one round of a loop over the children takes is not what the next child puts.
+        by_turns = replace(query, one_element=True, inside={})
+        rounds = set(join.step.loops)
+        onward = self._model.flow.onward
+        return any(onward(get, query if rounds.isdisjoint(get.step.loops) else by_turns) for get in gets)
 
     def _called_with(self, function: Function) -> set[Function]:
         """The functions that run in turn with `function`: its callers, and all that they call."""

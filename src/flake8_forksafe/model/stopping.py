@@ -153,7 +153,7 @@ class Stopping:
         if scope is function and not scope.is_module:
             match bindings:
                 case [Binding(kind=BindingKind.PARAMETER)]:
-                    return not self._is_passed_on(variable.id, function)
+                    return not self._comes_out_again(variable.id, test, function, truth=truth)
                 case [Binding(kind=BindingKind.ASSIGN, value=ast.Name() | ast.Attribute() as value)] if (
                     test is variable
                 ):
@@ -173,16 +173,48 @@ class Stopping:
         bindings = module.names_of_module(name)
         return (module.module, bindings) if bindings else (None, [])
 
-    def _is_passed_on(self, name: str, function: Function) -> bool:
-        """Whether the timer gives the callback its own parameter `name` again, unchanged."""
+    def _comes_out_again(self, name: str, test: ast.expr, function: Function, *, truth: bool) -> bool:
+        """Whether the timer gives the callback such a parameter `name` that the test comes out as it did."""
         if function is not self._callback:
             return False
+        match self._given_again(name, function):
+            case ast.Name(id=given):
+                return given == name
+            case ast.Constant(value=value):
+                return _outcome_of(test, Constant(value)) is truth
+            case _:
+                return False
+
+    def _given_again(self, name: str, function: Function) -> ast.expr | None:
+        """What the timer gives the callback for its parameter `name`: by place, by name, or by leaving the default."""
+        if self._armed.open:
+            return None
         names = [p.arg for p in function.parameters() if p.arg != function.receiver]
         for argument in self._armed.get("args"):
-            if isinstance(argument.value, ast.Tuple | ast.List) and name in names:
-                given = argument.value.elts[names.index(name) : names.index(name) + 1]
-                return any(isinstance(g, ast.Name) and g.id == name for g in given)
-        return False
+            match argument.value:
+                case ast.Tuple(elts=items) | ast.List(elts=items):
+                    for parameter, item in zip(names, items, strict=False):
+                        if isinstance(item, ast.Starred):
+                            return None
+                        if parameter == name:
+                            return item
+                case ast.Constant(value=None):
+                    continue
+                case _:
+                    return None
+        for argument in self._armed.get("kwargs"):
+            match argument.value:
+                case ast.Dict(keys=keys, values=values):
+                    for key, item in zip(keys, values, strict=True):
+                        if not isinstance(key, ast.Constant):
+                            return None
+                        if key.value == name:
+                            return item
+                case ast.Constant(value=None):
+                    continue
+                case _:
+                    return None
+        return function.defaults().get(name)
 
     # -- attributes ------------------------------------------------------------------------------------------------
 

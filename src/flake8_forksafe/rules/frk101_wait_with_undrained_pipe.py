@@ -124,10 +124,11 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         for wait in module.pipes.undrained_waits(handle):
             name = module.name_of(wait.event)
             verb = "waiting for" if waits(wait.event) else "polling"
+            outcome = "only time out" if wait.event.timed else "never end"
             pipes = " and ".join(wait.streams)
             they, full = ("PIPEs", "one is full") if len(wait.streams) > 1 else ("a PIPE", "it is full")
             message = (
-                f"{verb} {name} may never end: nobody reads its {pipes}, {they} (line {created.span.line}), and the "
+                f"{verb} {name} may {outcome}: nobody reads its {pipes}, {they} (line {created.span.line}), and the "
                 f"child blocks once {full}; use {module.method_of(wait.event, 'communicate()')}, or DEVNULL if "
                 f"you do not need the output"
             )

@@ -110,8 +110,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     for handle in module.handles:
         for early in module.queues.early_joins(handle):
             name = module.name_of(early.join)
+            outcome = "only time out" if early.join.timed else "never end"
             message = (
-                f"this join() may never end: {name} cannot exit until what it put on the queue (line "
+                f"this join() may {outcome}: {name} cannot exit until what it put on the queue (line "
                 f"{early.put.site.lineno}) has been read; move the get() of line {early.get.site.lineno} before the "
                 f"join"
             )

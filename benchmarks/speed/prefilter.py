@@ -112,9 +112,12 @@ def _differences(way: str, found: Sequence[Finding], without: Sequence[Finding])
 
 
 def fixture_modules() -> Iterator[Module]:
-    """Yield every fixture case, hazards and near misses."""
+    """Yield every fixture case, hazards and near misses, then all cases of a file as one module."""
     for case in fixture_cases.all_cases():
         yield Module("fixtures", case.name, case.source.encode(), case.filename, case.settings)
+    for folder in sorted(fixture_cases.FIXTURES.glob("FRK*")):
+        for name in ("good.py", "bad.py"):
+            yield Module("fixtures", f"{folder.name}-{name}", (folder / name).read_bytes(), name)
 
 
 def labelled_modules(destination: Path) -> Iterator[Module]:

@@ -122,7 +122,7 @@ class _Job(NamedTuple):
         if not rules:
             return
         shebang = self.data.startswith(b"#!")
-        model = ModuleModel(tree, scopes, self.settings, self.filename, shebang=shebang, live=live)
+        model = ModuleModel(scopes, self.settings, self.filename, shebang=shebang, live=live)
         for rule in rules:
             yield from rule.check(model)
 

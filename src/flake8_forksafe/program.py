@@ -88,7 +88,7 @@ class Surveyor(Inspection):
         scopes = ScopeTable(tree)
         live = () if self._between else scopes.functions  # what is between starts and forks nothing itself
         shebang = text.startswith(b"#!")
-        return summarise(ModuleModel(tree, scopes, self.settings, path, shebang=shebang, live=live), self.project)
+        return summarise(ModuleModel(scopes, self.settings, path, shebang=shebang, live=live), self.project)
 
     def added(self, link: Link) -> tuple[Entry, ...]:
         """Return the finding that a link makes; nothing if its code is off there or a comment silences it."""

@@ -404,7 +404,8 @@ class GraphBuilder:
         self._flow_to(again)
         self._frames.pop()
         skipped = self._node(NodeKind.SKIPPED, node)
-        first.successors.append(skipped)
+        if not _has_first_round(node.iter) or not _leads_to(item, again):
+            first.successors.append(skipped)  # where only exceptions lead on, it stands for them
         exhausted = self._node(NodeKind.EXHAUSTED, node)
         again.successors.append(exhausted)
         skipped.successors.append(over)
@@ -502,6 +503,36 @@ def raises_system_exit(node: Node) -> bool:
     match node.item:
         case ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit")) | ast.Name(id="SystemExit")):
             return True
+        case _:
+            return False
+
+
+def _leads_to(start: Node, goal: Node) -> bool:
+    """Whether a path without exceptions leads from one node to another."""
+    seen, stack = {start}, [start]
+    while stack:
+        for onward in stack.pop().successors:
+            if onward is goal:
+                return True
+            if onward not in seen:
+                seen.add(onward)
+                stack.append(onward)
+    return False
+
+
+def _has_first_round(iterated: ast.expr) -> bool:
+    """Whether a loop over an expression has a round in any case: a display with an element, a range of literals."""
+    match iterated:
+        case ast.Tuple(elts=elts) | ast.List(elts=elts) | ast.Set(elts=elts):
+            return any(not isinstance(element, ast.Starred) for element in elts)
+        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(stop))], keywords=[]):
+            return stop > 0
+        case ast.Call(
+            func=ast.Name(id="range"),
+            args=[ast.Constant(value=int(start)), ast.Constant(value=int(stop))],
+            keywords=[],
+        ):
+            return stop > start
         case _:
             return False
 

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from flake8_forksafe.model.evaluate import Argument, Arguments, Evaluator
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Fact, Facts, Flow, consistent
-from flake8_forksafe.model.scopes import Class, Condition, Function
+from flake8_forksafe.model.scopes import BindingKind, Class, Condition, Function
 from flake8_forksafe.model.values import (
     ClassReference,
     Collection,
@@ -26,7 +26,7 @@ from flake8_forksafe.model.values import (
 )
 from flake8_forksafe.stdlib.calls import GROUP_MAKERS
 from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
-from flake8_forksafe.stdlib.subprocess import SPAWNERS, TEXT_PARAMETERS, Family, Spawner
+from flake8_forksafe.stdlib.subprocess import MAKES_FILE, SPAWNERS, TEXT_PARAMETERS, Family, Spawner
 
 
 class StreamState(Enum):
@@ -147,11 +147,32 @@ class Spawn:
                 values = evaluator.eval(node, function, evaluator.step_of_argument(argument), argument.context)
                 # -1 alone is what PIPE is in numbers; beside other values it marks a descriptor that is closed.
                 possible = {_state(v) for v in values if len(values) == 1 or v != Constant(-1)}
+                if StreamState.UNKNOWN in possible and self._is_file(node, function):
+                    possible = possible - {StreamState.UNKNOWN} | {StreamState.OTHER}
                 for state in sorted(possible, key=lambda s: s.value):
                     if state is StreamState.PIPE and isinstance(node, ast.Name):
                         yield StreamSetting(state, facts | self._known_of_pipe(node.id, function), argument.node)
                     else:
                         yield StreamSetting(state, facts, argument.node)
+
+    def _is_file(self, node: ast.expr, function: Function) -> bool:
+        """Whether a stream surely goes to an open file: `open(...)`, or a name that is bound to nothing else."""
+        match node:
+            case ast.Call(func=func):
+                callees = self._evaluator.eval(func, function, None)
+                return all(isinstance(c, External) and c.name in MAKES_FILE for c in callees)
+            case ast.Name(id=name):
+                known = function.names.get(name)
+                bindings = self._evaluator.scopes.names_of_module(name) if known is None else known
+                return bool(bindings) and all(
+                    b.kind in {BindingKind.ASSIGN, BindingKind.ENTER}
+                    and isinstance(b.value, ast.Call)
+                    and not b.path
+                    and self._is_file(b.value, b.function)
+                    for b in bindings
+                )
+            case _:
+                return False
 
     def _known_of_pipe(self, name: str, function: Function) -> Facts:
         """What holds at the call where `name` is PIPE: tests for just that, and flags set together with it."""

@@ -17,6 +17,7 @@ from flake8_forksafe.model.flow import Outcome, Predicate, Query, in_source_orde
 from flake8_forksafe.model.scopes import Class, Function
 from flake8_forksafe.model.values import (
     ClassReference,
+    Derived,
     External,
     FunctionReference,
     Handle,
@@ -219,12 +220,26 @@ class Ending:
         """
         assert isinstance(signal.subject, Handle)
         near = self._escalations(signal.subject, signal.function)
-        if near.elsewhere or signal.step in near.meets:
+        if near.elsewhere or signal.step in near.meets or self._signals_by_number(signal.function, Signal.KILL):
             return True
         # Who is told the pid of a child that has not died of SIGTERM is there to kill it: `kill_process_tree(p.pid)`.
         if not near.told or signal.step in near.tells:
             return near.told
         return bool(self.aftermath(signal, _tells, nothing).hits)
+
+    def _signals_by_number(self, function: Function, *wanted: Signal) -> bool:
+        """Whether `function` sends a signal, or one of `wanted`, to a pid or group that may be that of any child."""
+        evaluator = self._model.evaluator
+        for call in self._model.flow.named_calls("os.kill", "os.killpg"):
+            match call.call.args if call.function is function and call.call is not None else ():
+                case [ast.Name() | ast.Attribute() | ast.Subscript() as number, signal]:
+                    known = any(isinstance(v, Derived) for v in evaluator.eval(number, function, call.step))
+                    sent = named_signal(evaluator.eval(signal, function, call.step))
+                    if not known and (not wanted or sent in wanted):
+                        return True
+                case _:
+                    continue
+        return False
 
     def _escalations(self, handle: Handle, function: Function) -> _Escalations:
         """What is done to `handle` if it does not end, as seen from the steps of `function`."""
@@ -403,8 +418,8 @@ class Ending:
 
     def unreaped_signals(self, handle: Handle) -> Iterator[Event]:
         """The last signals after which nothing in sight reaps `handle`."""
-        if not isinstance(handle.site, ast.expr):
-            return  # a parameter's handle, and `self` of a Popen, belong to somebody out of sight too
+        if not isinstance(handle.site, ast.Call):
+            return  # a handle that is only promised, and `self` of a Popen, belong to somebody out of sight too
         signals = {e for e in self.signals(handle) if ends_child(e)}
         if not signals or self._reaped_by_any(handle):
             return
@@ -481,8 +496,31 @@ class Ending:
                 (ends_child(e) or escalates(e)) and e.function not in self._called_only_by(event.function)
                 for e in self.happens_to(handle)
             )
+            ended_elsewhere = ended_elsewhere or self._signals_by_number(event.function)
+            ended_elsewhere = ended_elsewhere or self._ends_by_number(event.function)
             if event.site in exposed and not ended_elsewhere and not self._is_looked_after(event, clause):
                 yield AbandonedChild(event, clause)
+
+    def _ends_by_number(self, function: Function) -> bool:
+        """Whether a function signals a pid that cannot be followed to a handle, and may be that of any child."""
+        for event in self._model.flow.named_calls("os.kill", "os.killpg"):
+            if event.function is function and event.call is not None and len(event.call.args) > 1:
+                target, signal = (self._model.evaluator.eval(a, function, event.step) for a in event.call.args[:2])
+                known = any(isinstance(v, Derived) for v in target)
+                if not known and named_signal(signal) in _ENDING | {Signal.UNKNOWN}:
+                    return True
+        return False
+
+    def outlasts_block(self, abandoned: AbandonedChild) -> bool:
+        """Whether the handler stands behind a `with` block of the child, which by then has waited for its end."""
+        wait, handler = abandoned
+        left = {e.step.item for e in self._model.flow.events(wait.subject, EventKind.LEAVE)}
+        for block in ast.walk(wait.function.node):
+            if isinstance(block, ast.With | ast.AsyncWith) and not left.isdisjoint(block.items):
+                inside = set(ast.walk(block))
+                if wait.site in inside and handler not in inside:
+                    return True
+        return False
 
     def catcher(self, event: Event, family: Family) -> ast.ExceptHandler | None:
         """The first clause around a bounded wait that catches its timeout."""

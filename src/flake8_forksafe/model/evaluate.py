@@ -71,6 +71,8 @@ _GRAPHS_UNDER_WAY = 20
 _TYPE_WRAPPERS = frozenset({"Optional", "Final", "ClassVar", "Annotated", "Union"})
 #: Callables that take a function and, right behind it, its arguments as one tuple.
 _PACKED = frozenset({"Timer", "start_new_thread", "start_new", "apply_async", "apply"})
+#: Methods of collections that return one of the things in it.
+_GIVING_OUT = frozenset({"get", "pop", "popleft", "setdefault"})
 #: How the analysis reads questions about the platform: as a POSIX system that is no particular one.
 _NOT_POSIX = frozenset({"win32", "nt", "Windows", "cygwin", "java", "ce"})
 _POSIX = frozenset({"posix"})
@@ -1112,10 +1114,28 @@ class Evaluator:
 
     def call(self, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What a call returns."""
-        found: set[Value] = set()
+        found = set(self._taken_out(node, function, at, context))
+        if found:
+            return frozenset(found)
         for callee in in_order(self.eval(node.func, function, at, context)):
             found |= self.result(callee, node, function, at, context)
         return frozenset(found) or _UNKNOWN
+
+    def _taken_out(self, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
+        """What a method of a collection that the module makes gives out: `children.pop(name, None)`."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=base, attr=method), args=given) if method in _GIVING_OUT:
+                held = frozenset(v for v in self.eval(base, function, at, context) if isinstance(v, Collection))
+            case _:
+                return NOTHING
+        if not held:
+            return NOTHING
+        key = given[0] if given else None
+        by_name = isinstance(key, ast.Constant) and isinstance(key.value, str)
+        found = self.subscript(base, key, function, at, context) if key is not None and by_name else self.elements(held)
+        for default in given[1:]:
+            found |= self.eval(default, function, at, context)
+        return found | {NONE} if method == "get" and len(given) == 1 else found
 
     def result(self, callee: Value, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What calling `callee` by `node` returns."""

@@ -226,7 +226,7 @@ class Forks:
         ours = {_returned_text(r) for r in child.returns}
         theirs = {_returned_text(r) for r in parent.returns}
         values = [None if r is None else r.value for r in child.returns]
-        plain = all(isinstance(v, ast.Constant | ast.Name | ast.Attribute) for v in values)
+        plain = all(v is not None and _is_plain(v) for v in values)
         literal = all(r is None or r.value is None or isinstance(r.value, ast.Constant) for r in parent.returns)
         return plain and literal and ours.isdisjoint(theirs)
 
@@ -574,6 +574,15 @@ def _number(value: object) -> object:
 
 def _returned_text(node: ast.Return | None) -> str:
     return "None" if node is None or node.value is None else ast.unparse(node.value)
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Whether an expression only names or displays what it stands for, so that its text tells it from others."""
+    match node:
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return all(map(_is_plain, parts))
+        case _:
+            return isinstance(node, ast.Constant | ast.Name | ast.Attribute)
 
 
 def _is_abstract(function: Function) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.model.events import EventKind
-from flake8_forksafe.model.scopes import Binding, Function
-from flake8_forksafe.model.values import Value
+from flake8_forksafe.model.scopes import Binding, Class, Function
+from flake8_forksafe.model.values import External, Unknown, Value
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
 
 _AWAY = frozenset({EventKind.COMMUNICATE, EventKind.ESCAPE, EventKind.LEND, EventKind.HAND_OVER})
+_OWN_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 
@@ -65,6 +67,27 @@ class Holdings:
                 case _:
                     continue
         return frozenset(found)
+
+    @cached_property
+    def shared_with_bases(self) -> frozenset[Value]:
+        """What attributes hold in classes with a base of another file, whose methods may use it as well."""
+        found: set[Value] = set()
+        for cls in self._model.scopes.classes:
+            if self._has_foreign_base(cls):
+                bindings = (b for group in cls.attributes.values() for b in group if b.value is not None)
+                found = found.union(*(self._model.evaluator.binding_values(b, ()) for b in bindings))
+        return frozenset(found)
+
+    def _has_foreign_base(self, cls: Class) -> bool:
+        evaluator = self._model.evaluator
+        for kin in (cls, *evaluator.bases(cls)):
+            for base in kin.node.bases:
+                node = base.value if isinstance(base, ast.Subscript) else base
+                for value in evaluator.eval(node, kin.parent, None):
+                    foreign = isinstance(value, External) and value.name.partition(".")[0] not in _OWN_MODULES
+                    if foreign or isinstance(value, Unknown):
+                        return True
+        return False
 
     def _bindings(self) -> Iterator[tuple[str, Binding]]:
         """What attributes of the module's classes and written globals are bound to, by name."""

@@ -38,7 +38,6 @@ class ModuleModel:
 
     def __init__(
         self,
-        tree: ast.Module,
         scopes: ScopeTable,
         settings: Settings,
         filename: str,
@@ -46,10 +45,10 @@ class ModuleModel:
         shebang: bool,
         live: Iterable[Function] | None = None,
     ) -> None:
-        """Build the tables from the walk over `tree`; use `build` where there was none yet."""
+        """Build the tables from the walk over a tree; use `build` where there was none yet."""
         self.settings, self.filename, self.shebang = settings, filename, shebang
         self.scopes = scopes
-        self.syntax = Syntax(tree)
+        self.syntax = Syntax(scopes)
         self._mentioned: dict[str, bool] = {}
         self.speller = Speller(self.scopes)
         self.evaluator = Evaluator(self.scopes, settings)
@@ -81,7 +80,7 @@ class ModuleModel:
         Raises:
             RecursionError: an expression is nested too deeply.
         """
-        return cls(tree, ScopeTable(tree), settings, filename, shebang=shebang)
+        return cls(ScopeTable(tree), settings, filename, shebang=shebang)
 
     # -- children --------------------------------------------------------------------------------------------------
 
@@ -269,8 +268,9 @@ class ModuleModel:
 
     @cached_property
     def _names_and_texts(self) -> frozenset[str]:
+        texts = self.syntax.texts
         bound = {name for node in ast.walk(self.scopes.module.node) if (name := _bound_name(node))}
-        return frozenset(bound.union(self.syntax.texts, *(function.words for function in self.scopes.functions)))
+        return frozenset(bound.union(texts, *(function.words for function in self.scopes.functions)))
 
     def function_around(self, node: ast.AST) -> Function:
         """The function in which `node` is evaluated."""

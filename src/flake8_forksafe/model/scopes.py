@@ -299,6 +299,11 @@ class ScopeTable:
         """The text of a function that is asleep, else None."""
         return self._asleep.get(function)
 
+    @property
+    def asleep(self) -> int:
+        """How many functions are asleep."""
+        return len(self._asleep)
+
     def wake(self, functions: Collection[Function]) -> None:
         """Walk the bodies of those of `functions` that are asleep.
 

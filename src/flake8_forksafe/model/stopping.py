@@ -222,6 +222,7 @@ class Stopping:
         family = self._model.evaluator.family(owner)
         known = any(attr in cls.attributes or attr in cls.names for cls in family)
         computed = any(attr in cls.methods for cls in family)
+        self._model.scopes.wake_storing(attr)
         foreign = any(key.endswith(f".{attr}") for f in self._model.scopes.functions for key in f.names)
         if computed or foreign or not known:
             return True

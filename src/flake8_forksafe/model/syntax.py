@@ -6,41 +6,56 @@ import ast
 from collections.abc import Iterator
 from functools import cached_property
 
+from flake8_forksafe.model.scopes import ScopeTable
+
 
 class Syntax:
-    """Where every node of one tree stands, found in one walk when first asked for."""
+    """Where the nodes of one tree stand, found in one walk when first asked for."""
 
-    def __init__(self, tree: ast.Module) -> None:
-        """Prepare for `tree`, which is only read."""
-        self._tree = tree
+    def __init__(self, scopes: ScopeTable) -> None:
+        """Prepare for the tree of `scopes`, which is only read."""
+        self._scopes = scopes
+        self._known: dict[ast.AST, ast.AST] = {}
+        self._asleep = -1
+
+    @property
+    def _parents(self) -> dict[ast.AST, ast.AST]:
+        """The parents of all nodes that the tree has by now: the bodies of sleeping functions come when they wake."""
+        if self._asleep != self._scopes.asleep:
+            self._known, self._asleep = _parents_in(self._scopes.module.node), self._scopes.asleep
+        return self._known
 
     @cached_property
-    def _parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in ast.walk(self._tree) for child in ast.iter_child_nodes(node)}
+    def _nodes(self) -> list[ast.AST]:
+        """Every node of the module, in no order."""
+        self._scopes.wake_all()
+        return list(self._parents)
 
     @cached_property
     def _attributes(self) -> dict[str, list[ast.Attribute]]:
         table: dict[str, list[ast.Attribute]] = {}
-        for node in self._parents:
+        for node in self._nodes:
             if isinstance(node, ast.Attribute):
                 table.setdefault(node.attr, []).append(node)
         return table
 
     @cached_property
     def _reads(self) -> frozenset[str]:
-        return frozenset(n.id for n in self._parents if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+        return frozenset(n.id for n in self._nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
 
     @cached_property
     def texts(self) -> frozenset[str]:
         """Every literal text."""
-        return frozenset(n.value for n in self._parents if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        return frozenset(n.value for n in self._nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
-    @cached_property
-    def _places(self) -> dict[ast.stmt, tuple[list[ast.stmt], int]]:
-        """The block that each statement stands in, and its index there."""
-        lists = (value for node in (self._tree, *self._parents) for _, value in ast.iter_fields(node))
-        blocks = (value for value in lists if isinstance(value, list) and value and isinstance(value[0], ast.stmt))
-        return {statement: (block, index) for block in blocks for index, statement in enumerate(block)}
+    def _place(self, statement: ast.stmt) -> tuple[list[ast.stmt], int]:
+        """The block that a statement stands in, and its index there."""
+        for _, block in ast.iter_fields(self._parents[statement]):
+            if isinstance(block, list):
+                for index, part in enumerate(block):
+                    if part is statement:
+                        return block, index
+        raise ValueError("the statement stands in no block")
 
     def is_read(self, name: str) -> bool:
         """Whether a plain name is read anywhere."""
@@ -74,16 +89,16 @@ class Syntax:
 
     def block(self, statement: ast.stmt) -> list[ast.stmt]:
         """The list of statements that `statement` stands in."""
-        return self._places[statement][0]
+        return self._place(statement)[0]
 
     def following(self, statement: ast.stmt) -> list[ast.stmt]:
         """The statements behind `statement` in its block."""
-        block, index = self._places[statement]
+        block, index = self._place(statement)
         return block[index + 1 :]
 
     def is_alone_on_line(self, statement: ast.stmt) -> bool:
         """Whether no other statement shares a line with `statement` (`a; b`, `if x: a`), and it is no `elif`."""
-        block, index = self._places[statement]
+        block, index = self._place(statement)
         around = self._parents[statement]
         if isinstance(around, ast.stmt | ast.excepthandler) and around.lineno == statement.lineno:
             return False
@@ -110,3 +125,14 @@ class Syntax:
         return statement.lineno == last + 1 or (
             isinstance(around, ast.If) and isinstance(statement, ast.If) and statement.col_offset == around.col_offset
         )
+
+
+def _parents_in(tree: ast.AST) -> dict[ast.AST, ast.AST]:
+    found: dict[ast.AST, ast.AST] = {}
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        for child in ast.iter_child_nodes(node):
+            found[child] = node
+            stack.append(child)
+    return found

@@ -116,14 +116,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if stdin is None:
             continue
         hits: dict[Event, str] = {}
+        answers = [reads_from(stream, partly=True) for stream, _ in spawn.output_pipes()]
         for stream, setting in spawn.output_pipes():
             careful = either(cares_for(stream), ends, reads_from(stream))
             query = module.query(handle, writes("stdin", large=True), careful, stdin.facts | setting.facts, beyond=True)
             for write in module.exposed(query):
                 done = either(finishes, module.pipes.polls_in_loop(handle, stream))
-                if module.follows(
-                    write, done, unless=either(reads_from(stream, partly=True), cares_for(stream, by_itself=True), ends)
-                ):
+                if module.follows(write, done, unless=either(*answers, cares_for(stream, by_itself=True), ends)):
                     hits.setdefault(write, stream)
         if hits:
             first = min(hits, key=lambda e: (e.site.lineno, e.site.col_offset))

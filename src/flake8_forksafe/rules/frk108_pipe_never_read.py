@@ -115,6 +115,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             not module.is_kept(handle)
             or module.pipes.undrained_waits(handle)
             or module.pipes.read_beside_sibling(handle)
+            or handle in module.holdings.shared_with_bases
         ):
             continue
         pipes = [s for s, _ in module.spawn(handle).output_pipes() if not module.happens(handle, looks_after(s))]

@@ -101,10 +101,16 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         for abandoned in module.ending.abandoned(handle):
             wait, handler = abandoned
             span, created = Span.of(handler), module.created(handle)
-            message = (
-                f"the timeout of {module.name_of(wait)} (line {wait.site.lineno}) does not end the child, and nothing "
-                f"afterwards does: it runs on; call {module.method_of(wait, 'kill()')} and wait for it here"
-            )
+            if module.ending.outlasts_block(abandoned):
+                message = (
+                    f"the timeout of {module.name_of(wait)} (line {wait.site.lineno}) is void: the with block still "
+                    f"waits until the child has ended; call {module.method_of(wait, 'kill()')} inside the block"
+                )
+            else:
+                message = (
+                    f"the timeout of {module.name_of(wait)} (line {wait.site.lineno}) does not end the child, and "
+                    f"nothing afterwards does: it runs on; call {module.method_of(wait, 'kill()')} and wait for it here"
+                )
             related = (Related(Span.of(wait.site), "the wait that times out"), created)
             yield Finding(RULE.code, span, message, related, end_after_timeout(module, handle, abandoned))
 

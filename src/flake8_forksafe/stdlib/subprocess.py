@@ -68,6 +68,20 @@ HANDLE_TYPES = {
     "multiprocessing.Process": Family.MULTIPROCESSING,
 }
 
+#: What opens a file, which a stream that it is given to goes to.
+MAKES_FILE = frozenset(
+    {
+        "builtins.open",
+        "io.open",
+        "codecs.open",
+        "os.open",
+        "os.fdopen",
+        "os.popen",
+        "tempfile.TemporaryFile",
+        "tempfile.NamedTemporaryFile",
+        "tempfile.SpooledTemporaryFile",
+    }
+)
 STREAMS = ("stdin", "stdout", "stderr")
 TEXT_PARAMETERS = ("text", "universal_newlines", "encoding", "errors")
 

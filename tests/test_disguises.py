@@ -38,7 +38,7 @@ _ONE_CALLER = "what the only caller knows about an argument is not known of the 
 _FORKS_IN_SIGHT = "what the child does is read where os.fork() stands, not where a function that calls it does"
 #: What is lost in a disguise: rule, near miss or hit, disguise -> the programs, each with the reason.
 LOST: dict[tuple[str, str, str], dict[str, str]] = {
-    ("FRK107", "bad", "wrappers"): {"a SimpleQueue passed by keyword": "a dict of keywords inside **kwargs"},
+    ("FRK107", "bad", "factories"): {"the arguments have a name": "a tuple that a parameter holds is not taken apart"},
     ("FRK202", "bad", "wrappers"): {"pipe2 without O_CLOEXEC": "flags inside *args"},
     ("FRK203", "bad", "wrappers"): {
         "pass_fds with the parent's copy open": _PASSED_ON,

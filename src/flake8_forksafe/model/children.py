@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from flake8_forksafe.model.evaluate import Argument, Arguments, Evaluator
+from flake8_forksafe.model.evaluate import Argument, Arguments, Context, Evaluator
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Fact, Facts, Flow, consistent
-from flake8_forksafe.model.scopes import BindingKind, Class, Condition, Function
+from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Condition, Function
 from flake8_forksafe.model.values import (
     ClassReference,
     Collection,
@@ -147,7 +147,7 @@ class Spawn:
                 values = evaluator.eval(node, function, evaluator.step_of_argument(argument), argument.context)
                 # -1 alone is what PIPE is in numbers; beside other values it marks a descriptor that is closed.
                 possible = {_state(v) for v in values if len(values) == 1 or v != Constant(-1)}
-                if StreamState.UNKNOWN in possible and self._is_file(node, function):
+                if StreamState.UNKNOWN in possible and self._is_file(node, function, argument.context):
                     possible = possible - {StreamState.UNKNOWN} | {StreamState.OTHER}
                 for state in sorted(possible, key=lambda s: s.value):
                     if state is StreamState.PIPE and isinstance(node, ast.Name):
@@ -155,22 +155,28 @@ class Spawn:
                     else:
                         yield StreamSetting(state, facts, argument.node)
 
-    def _is_file(self, node: ast.expr, function: Function) -> bool:
-        """Whether a stream surely goes to an open file: `open(...)`, or a name that is bound to nothing else."""
+    def _is_file(self, node: ast.expr, function: Function, context: Context) -> bool:
+        """Whether a stream surely goes to an open file: `open(...)`, or a name that stands for nothing else."""
+        evaluator = self._evaluator
         match node:
             case ast.Call(func=func):
-                callees = self._evaluator.eval(func, function, None)
+                callees = evaluator.eval(func, function, None, context)
                 return all(isinstance(c, External) and c.name in MAKES_FILE for c in callees)
             case ast.Name(id=name):
                 known = function.names.get(name)
-                bindings = self._evaluator.scopes.names_of_module(name) if known is None else known
-                return bool(bindings) and all(
-                    b.kind in {BindingKind.ASSIGN, BindingKind.ENTER}
-                    and isinstance(b.value, ast.Call)
-                    and not b.path
-                    and self._is_file(b.value, b.function)
-                    for b in bindings
-                )
+                bindings = evaluator.scopes.names_of_module(name) if known is None else known
+                return bool(bindings) and all(self._binds_file(b, name, context if known else ()) for b in bindings)
+            case _:
+                return False
+
+    def _binds_file(self, binding: Binding, name: str, context: Context) -> bool:
+        """Whether a binding makes a name stand for an open file."""
+        match binding:
+            case Binding(kind=BindingKind.ASSIGN | BindingKind.ENTER, value=ast.Call() as value, path=()):
+                return self._is_file(value, binding.function, context)
+            case Binding(kind=BindingKind.PARAMETER) if context:
+                given = self._evaluator.given(context[-1], binding.function, context[:-1]).get(name)
+                return bool(given) and all(self._is_file(a.value, a.function, a.context) for a in given)
             case _:
                 return False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,9 +30,9 @@ from flake8_forksafe.stdlib.subprocess import STREAMS, TIMEOUT_CATCHERS, Family
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
+from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 _ENDING = frozenset({Signal.TERMINATE, Signal.KILL, Signal.INTERRUPT})
-_OWN_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
 _ACTIVE_CHILDREN = "multiprocessing.active_children"
 
 
@@ -327,7 +326,7 @@ class Ending:
         for callee in evaluator.eval(call.func, function, steps[0] if steps else None):
             match callee:
                 case External(name):
-                    if name in RUNS_FOREIGN_CODE or name.partition(".")[0] not in _OWN_MODULES:
+                    if name in RUNS_FOREIGN_CODE or name.partition(".")[0] not in STANDARD_MODULES:
                         return False
                 case FunctionReference() | ClassReference() | Method():
                     continue

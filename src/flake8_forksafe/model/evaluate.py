@@ -43,8 +43,8 @@ from flake8_forksafe.model.values import (
 from flake8_forksafe.model.walking import last_name
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib import multiprocessing as mp
-from flake8_forksafe.stdlib.calls import EXITS_AT_ONCE, RAISES_SYSTEM_EXIT
-from flake8_forksafe.stdlib.names import canonical
+from flake8_forksafe.stdlib.calls import CONVERSIONS, EXITS_AT_ONCE, RAISES_SYSTEM_EXIT
+from flake8_forksafe.stdlib.names import STANDARD_MODULES, canonical
 from flake8_forksafe.stdlib.objects import (
     COLLECTIONS,
     CONSTRUCTORS,
@@ -437,6 +437,9 @@ class Evaluator:
         name = arg.arg
         if function.receiver == name and function.owner is not None:
             return self.self_value(function.owner)
+        packs = function.arguments is not None and arg in {function.arguments.vararg, function.arguments.kwarg}
+        if context and packs:
+            return frozenset({Parameter(function, name)})  # an argument may have the name of a `**kwargs`
         if context:
             given = self.given(context[-1], function, context[:-1]).get(name)
             if given:
@@ -1289,6 +1292,10 @@ class Evaluator:
                 )
             case "builtins.super", _:
                 return frozenset({External("builtins.super")})
+            case _, [read, *_] if name in CONVERSIONS or name.partition(".")[0] not in STANDARD_MODULES:
+                # What makes text of bytes, or cleans it, makes nothing of nothing: `to_text(p.stdout.readline())`.
+                text = frozenset(v for v in self.eval(read, function, at, context) if isinstance(v, ReadResult))
+                return text or _UNKNOWN
             case _:
                 return _UNKNOWN
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -41,8 +40,10 @@ from flake8_forksafe.stdlib.calls import (
     FORKS,
     INSPECTING,
     LOGGING_METHODS,
+    READING_METHODS,
     READS_TO_END,
 )
+from flake8_forksafe.stdlib.names import STANDARD_MODULES
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -157,11 +158,8 @@ _SIGNAL_NUMBERS = {
 }
 #: Which signal counts where a test chooses between several, none of them SIGKILL.
 _STRENGTH = (Signal.TERMINATE, Signal.INTERRUPT, Signal.OTHER, Signal.PROBE)
-_OWN_MODULES = frozenset({"builtins", "psutil", *sys.stdlib_module_names})
+_OWN_MODULES = STANDARD_MODULES | {"psutil"}
 _SMALL_WRITE = 512
-_READS = frozenset(
-    {"read", "read1", "readline", "readlines", "readinto", "readinto1", "readuntil", "readexactly", "peek"}
-)
 _HANDLE_METHODS_BY_REFERENCE = frozenset(
     {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close"}
 )
@@ -754,7 +752,7 @@ class EventReader:
                 else:
                     yield from self._by_reference(inner, site, step)
             case Method(receiver=Pipe(handle, stream) as pipe, name=name):
-                if blocking and name in _READS:
+                if blocking and name in READING_METHODS:
                     yield self._event(EventKind.READ, handle, site, step, stream=pipe.stream, style=ReadStyle.TO_END)
                 yield self._event(EventKind.HAND_OVER, handle, site, step, stream=stream)
             case Method(receiver=Handle() as handle, name=name) if name in _HANDLE_METHODS_BY_REFERENCE:
@@ -860,7 +858,7 @@ class EventReader:
                     yield self._event(EventKind.DRAIN, handle, call, step, stream=stream)
                 else:
                     yield self._event(EventKind.HAND_OVER, handle, call, step, stream=stream)
-            case _ if name in _READS:
+            case _ if name in READING_METHODS:
                 if blocking:
                     yield self._event(
                         EventKind.READ,

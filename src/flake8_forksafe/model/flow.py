@@ -12,7 +12,7 @@ from flake8_forksafe.model.cfg import Node, NodeKind, raises_system_exit
 from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind, EventReader
 from flake8_forksafe.model.scopes import Condition, Function
-from flake8_forksafe.model.values import External, FunctionReference, Value
+from flake8_forksafe.model.values import External, FunctionReference, Pipe, Value
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS
 
 Predicate = Callable[[Event], bool]
@@ -426,7 +426,8 @@ class Flow:
             assert isinstance(node.item, ast.For | ast.AsyncFor)
             function, iterate = self.evaluator.function_of_step(node), self.evaluator.iterate
             ways = [iterate(node.item.iter, function, None, (), path) for path in ((), (0,), (1,))]
-            known = self._containers[node] = frozenset[Value]().union(*ways)
+            found = frozenset[Value]().union(*ways)
+            known = self._containers[node] = found | {v.handle for v in found if isinstance(v, Pipe)}
         return subject in known
 
     def key(self, test: ast.expr) -> Fact | None:

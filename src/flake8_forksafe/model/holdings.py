@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ from flake8_forksafe.model.values import External, Unknown, Value
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
+from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 _AWAY = frozenset({EventKind.COMMUNICATE, EventKind.ESCAPE, EventKind.LEND, EventKind.HAND_OVER})
-_OWN_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 
@@ -84,7 +83,7 @@ class Holdings:
             for base in kin.node.bases:
                 node = base.value if isinstance(base, ast.Subscript) else base
                 for value in evaluator.eval(node, kin.parent, None):
-                    foreign = isinstance(value, External) and value.name.partition(".")[0] not in _OWN_MODULES
+                    foreign = isinstance(value, External) and value.name.partition(".")[0] not in STANDARD_MODULES
                     if foreign or isinstance(value, Unknown):
                         return True
         return False

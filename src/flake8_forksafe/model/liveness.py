@@ -14,6 +14,7 @@ from functools import partial
 
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
 from flake8_forksafe.model.walking import children, last_name
+from flake8_forksafe.stdlib.calls import READING_METHODS
 from flake8_forksafe.stdlib.names import canonical
 from flake8_forksafe.stdlib.objects import COLLECTIONS, CONTEXT_MEMBERS, LOCK_WRAPPERS, TRANSPARENT
 from flake8_forksafe.stdlib.subprocess import STREAMS
@@ -41,7 +42,8 @@ _PASSING = frozenset(
 #: Methods whose result may be, or be made of, the object they are called on, or an element of it.
 _RESULTS = frozenset(
     {"poll", "is_alive", "fileno", "detach", "accept", "children", "create_task", "run_until_complete"}
-    | {"read", "read1", "readline", "readlines", "readuntil", "readexactly", "__enter__", "__aenter__", "__iter__"}
+    | {"__enter__", "__aenter__", "__iter__"}
+    | READING_METHODS
     | {"pop", "popleft", "popitem", "get", "get_nowait", "setdefault", "values", "items", "keys", "copy", "__next__"}
     | {"enter_context", "enter_async_context", "dict", "list", "Namespace"}
     | CONTEXT_MEMBERS
@@ -52,7 +54,7 @@ _MEMBERS = frozenset(
     {*STREAMS, "pid", "ident", "returncode", "exitcode", "sentinel", "buffer", "raw"}
     | {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close", "cancel", "set"}
     | {"start", "put", "put_nowait", "get", "get_nowait", "acquire", "release", "submit", "write", "writelines"}
-    | {"read", "read1", "readline", "readlines", "readinto", "readinto1", "readuntil", "readexactly", "peek"}
+    | READING_METHODS
     | {"__enter__", "__exit__", "__aenter__", "__aexit__", "run", "fileno", "detach", "append", "add", "pop", "remove"}
     | CONTEXT_MEMBERS
 )
@@ -86,6 +88,7 @@ class _Spread:
         self._words: dict[ast.AST, frozenset[str]] = {}
         self._sources: dict[ast.AST, frozenset[str]] = {}
         self._imported: set[str] = set()
+        self._filling: set[str] = set()  # functions that put something telling into what they are given
         self._passing = {*_PASSING, *(cls.name for cls in scopes.classes)}
         self._work: dict[Function, None] = {}  # the newest is looked at first
         self._fresh: list[Function] = []
@@ -283,13 +286,23 @@ class _Spread:
                         self._tell(word)
 
     def _follow_mutations(self, function: Function, local: set[str]) -> None:
-        for mutation in function.mutations:
-            if self._is_telling(mutation.value, local):
-                for word in sorted(self._words_of(mutation.receiver)):
-                    if word in function.names:
-                        local.add(word)
-                    elif word != function.receiver:
+        """Follow what is put into containers, and into those that a called function fills."""
+        filled = [m.receiver for m in function.mutations if self._is_telling(m.value, local)]
+        for call in function.calls:
+            if last_name(call.func) in self._filling:
+                given = (*call.args, *(keyword.value for keyword in call.keywords))
+                filled += (node for node in given if isinstance(node, ast.Name | ast.Attribute))
+        for receiver in filled:
+            for word in sorted(self._words_of(receiver)):
+                bindings = function.names.get(word)
+                if bindings is None:
+                    if word != function.receiver:
                         self._tell(word)
+                    continue
+                local.add(word)
+                if bindings[0].kind is BindingKind.PARAMETER and function.name not in self._filling:
+                    self._filling.add(function.name)
+                    self._tell(function.name)
 
     def _follow_arguments(self, call: ast.Call, local: set[str]) -> None:
         """Wake what a telling call is given to run, and taint the parameters of what is given a telling argument."""
@@ -343,14 +356,12 @@ class _Spread:
                             stack.append(base)
                     case ast.Call(func=ast.Name(id=word)):
                         found.add(word)
-                        if word in self._passing:
-                            stack += (*part.args, *part.keywords)
+                        stack += self._handed_on(part, word)
                     case ast.Call(func=ast.Attribute(attr=word, value=base)):
                         found.add(word)
                         if word in _RESULTS:
                             stack.append(base)
-                        if word in self._passing:
-                            stack += (*part.args, *part.keywords)
+                        stack += self._handed_on(part, word)
                     case ast.keyword(arg=str(word), value=value):
                         found.add(word)
                         stack.append(value)
@@ -366,6 +377,12 @@ class _Spread:
                         stack.extend(children(part))
             known = self._sources[node] = frozenset(found)
         return known
+
+    def _handed_on(self, call: ast.Call, name: str) -> list[ast.AST]:
+        """The arguments of which the result of a call by `name` may be made; text that is read is worked on anywhere."""
+        if name in self._passing:
+            return [*call.args, *call.keywords]
+        return [argument for argument in call.args if _reads(argument)]
 
     def _words_of(self, node: ast.AST) -> frozenset[str]:
         known = self._words.get(node)
@@ -393,6 +410,11 @@ class _Spread:
                         stack.extend(children(part))
             known = self._words[node] = frozenset(found)
         return known
+
+
+def _reads(node: ast.expr) -> bool:
+    """Whether `node` is a call of a method that reads: what is made of that text is as empty as the text."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READING_METHODS
 
 
 def _is_in(node: ast.expr, names: set[str]) -> bool:

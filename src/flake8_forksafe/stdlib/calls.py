@@ -94,6 +94,14 @@ CONTAINER_METHODS = frozenset(
     {"append", "add", "insert", "extend", "appendleft", "update", "setdefault", "remove", "discard", "index", "pop"}
 )
 
+#: Methods of a file object that read.
+READING_METHODS = frozenset(
+    {"read", "read1", "readline", "readlines", "readinto", "readinto1", "readuntil", "readexactly", "peek"}
+)
+
+#: Calls that make text of bytes, or bytes of text: what is empty stays empty.
+CONVERSIONS = frozenset({"builtins.str", "builtins.bytes", "os.fsdecode", "os.fsencode"})
+
 #: Calls that read a file object to its end before they return. Source: the functions' documentation pages.
 READS_TO_END = frozenset(
     {

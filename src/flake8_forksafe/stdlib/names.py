@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
+#: The modules of the running Python, `builtins` for what needs no import.
+STANDARD_MODULES = frozenset({"builtins", *sys.stdlib_module_names})
+
 #: A module that does the same thing under another name, and the name it counts as.
 #: Sources: RULES.md's terms; the packages' own documentation.
 TWIN_MODULES = {

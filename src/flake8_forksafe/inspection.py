@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from flake8_forksafe.settings import Settings
 
 
-#: Bytes of source below which starting processes costs more than it saves (measured: 0.8 s of analysis per MB, 0.2 s of
-#: start per process).
-WORTH_PROCESSES = 1_000_000
+#: Bytes of source below which starting processes costs more than it saves (measured: 0.05 to 0.2 s of analysis per MB,
+#: 0.3 s for two processes).
+WORTH_PROCESSES = 5_000_000
 #: Bytes of source up to which a run parses every file, so that what is no Python is named; in a longer run, only what
 #: mentions processes or threads.
 PARSED_ANYWAY = 1_000_000

@@ -379,7 +379,7 @@ class _Spread:
         return known
 
     def _handed_on(self, call: ast.Call, name: str) -> list[ast.AST]:
-        """The arguments of which the result of a call by `name` may be made; text that is read is worked on anywhere."""
+        """The arguments of which the result of a call by `name` may be made; text that is read may be worked on."""
         if name in self._passing:
             return [*call.args, *call.keywords]
         return [argument for argument in call.args if _reads(argument)]

@@ -612,12 +612,12 @@ class _Walk:
             cls.names.setdefault(name, []).append(binding)
             fn.stores.append((name, binding))
         elif name in fn.outer_names:
+            fn.stores.append((name, binding))
             for scope in fn.lexical_parents():
                 if name in scope.names and not scope.is_module:
                     scope.names[name].append(binding)
                     return
             self.table.globals_written.setdefault(name, []).append(binding)
-            fn.stores.append((name, binding))
         else:
             fn.names.setdefault(name, []).append(binding)
 

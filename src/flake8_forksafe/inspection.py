@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from flake8_forksafe import gate
@@ -113,7 +113,7 @@ class Inspection:
             return Outcome(path, data=data, problem=problem)
 
     def _inspect(self, data: bytes, path: str) -> Outcome:
-        check = self._checker(path)
+        check = cache(self._checker(path))
         findings = check(data)
         if not findings:
             return Outcome(path, data=data)

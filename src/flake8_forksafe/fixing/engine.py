@@ -7,6 +7,7 @@ import codecs
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper
@@ -15,6 +16,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fix import Edit, ExtractExpression, RequireImport, Safety, Wrap, WrapFinally
 from flake8_forksafe.fixing.anchors import AnchorError, Anchors
 from flake8_forksafe.fixing.edits import EditTransformer
+from flake8_forksafe.fixing.excerpt import Excerpt
 from flake8_forksafe.fixing.imports import add_imports
 from flake8_forksafe.source import Source
 
@@ -61,6 +63,7 @@ def fix_source(data: bytes, *, filename: str, check: Callable[[bytes], Sequence[
     Raises:
         SourceError: the file cannot be decoded or parsed.
     """
+    check = cache(check)  # asked of each version more than once
     findings = list(check(data))
     fixed: list[Finding] = []
     dropped: list[Dropped] = []
@@ -166,14 +169,22 @@ def rewrite(data: bytes, source: Source, edits: Sequence[Edit]) -> bytes:
         AnchorError: a place cannot be found, or the file's encoding would change lines that no edit touches.
         libcst.ParserSyntaxError: libcst cannot parse the file.
     """
+    placed = [_in_characters(source, e) for e in edits]
+    touched = [e.span for e in placed if not isinstance(e, RequireImport)]
+    touched += [e.statement for e in placed if isinstance(e, ExtractExpression)]
+    excerpt = Excerpt.of(data, ast.parse(source.text), touched)
+    result = excerpt.restored(_rewritten(excerpt.data, [_moved(e, excerpt) for e in placed]))
+    return _rewritten(data, placed) if result is None else result
+
+
+def _rewritten(data: bytes, edits: Sequence[Edit]) -> bytes:
     module = cst.parse_module(data)
     if module.encoding != "utf-8" and module.bytes != data:  # unicode_escape writes a newline as \n, utf-7 as it likes
         raise AnchorError(f"the encoding {module.encoding} does not write back what was read")
-    placed = [_in_characters(source, e) for e in edits]
-    spans = [s for e in placed if not isinstance(e, RequireImport) for s in _spans(e)]
+    spans = [s for e in edits if not isinstance(e, RequireImport) for s in _spans(e)]
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    tree = wrapper.module.visit(EditTransformer(module, Anchors(wrapper, spans), placed))
-    imports = [e for e in placed if isinstance(e, RequireImport)]
+    tree = wrapper.module.visit(EditTransformer(module, Anchors(wrapper, spans), edits))
+    imports = [e for e in edits if isinstance(e, RequireImport)]
     if imports:
         tree = add_imports(tree, imports)
     result = tree.bytes
@@ -196,15 +207,24 @@ def _spans(edit: Edit) -> tuple[Span, ...]:
 
 def _in_characters(source: Source, edit: Edit) -> Edit:
     """The edit with its columns counted in characters, as libcst counts them."""
+    return _placed(edit, lambda span: _characters(source, span))
+
+
+def _moved(edit: Edit, excerpt: Excerpt) -> Edit:
+    """The edit with the lines that an excerpt has."""
+    return _placed(edit, lambda s: s._replace(line=excerpt.line(s.line), end_line=excerpt.line(s.end_line)))
+
+
+def _placed(edit: Edit, place: Callable[[Span], Span]) -> Edit:
     match edit:
         case RequireImport():
             return edit
         case WrapFinally(first, last) | Wrap(first, last):
-            return edit._replace(first=_characters(source, first), last=_characters(source, last))
+            return edit._replace(first=place(first), last=place(last))
         case ExtractExpression(span, statement):
-            return edit._replace(span=_characters(source, span), statement=_characters(source, statement))
+            return edit._replace(span=place(span), statement=place(statement))
         case _:
-            return edit._replace(span=_characters(source, edit.span))
+            return edit._replace(span=place(edit.span))
 
 
 def _characters(source: Source, span: Span) -> Span:

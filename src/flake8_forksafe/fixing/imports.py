@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 
 import libcst as cst
-from libcst.codemod import CodemodContext
-from libcst.codemod.visitors import AddImportsVisitor
 
 from flake8_forksafe.fix import RequireImport
 
@@ -20,16 +18,22 @@ def add_imports(tree: cst.Module, needed: Sequence[RequireImport]) -> cst.Module
     A module of the standard library goes into the first group of imports that has others of the standard library, at
     its place in the alphabet; everything else where `AddImportsVisitor` puts it.
     """
-    context = CodemodContext()
+    elsewhere: list[RequireImport] = []
     for module in sorted({n.module for n in needed if n.name is None}):
         placed = _placed(tree, module)
         if placed is None:
-            AddImportsVisitor.add_needed_import(context, module)
+            elsewhere.append(RequireImport(module))
         else:
             tree = placed
-    for one in needed:
-        if one.name is not None:
-            AddImportsVisitor.add_needed_import(context, one.module, one.name)
+    elsewhere += (one for one in needed if one.name is not None)
+    if not elsewhere:
+        return tree
+    from libcst.codemod import CodemodContext  # it takes longer to import than all the rest of libcst
+    from libcst.codemod.visitors import AddImportsVisitor
+
+    context = CodemodContext()
+    for one in elsewhere:
+        AddImportsVisitor.add_needed_import(context, one.module, one.name)
     return AddImportsVisitor(context).transform_module(tree)
 
 

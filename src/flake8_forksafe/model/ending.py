@@ -26,11 +26,11 @@ from flake8_forksafe.model.values import (
     in_order,
 )
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS, INSPECTING, LOGGING_METHODS, PLAIN_METHODS, RUNS_FOREIGN_CODE
+from flake8_forksafe.stdlib.names import STANDARD_MODULES
 from flake8_forksafe.stdlib.subprocess import STREAMS, TIMEOUT_CATCHERS, Family
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
-from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 _ENDING = frozenset({Signal.TERMINATE, Signal.KILL, Signal.INTERRUPT})
 _ACTIVE_CHILDREN = "multiprocessing.active_children"
@@ -496,19 +496,8 @@ class Ending:
                 for e in self.happens_to(handle)
             )
             ended_elsewhere = ended_elsewhere or self._signals_by_number(event.function)
-            ended_elsewhere = ended_elsewhere or self._ends_by_number(event.function)
             if event.site in exposed and not ended_elsewhere and not self._is_looked_after(event, clause):
                 yield AbandonedChild(event, clause)
-
-    def _ends_by_number(self, function: Function) -> bool:
-        """Whether a function signals a pid that cannot be followed to a handle, and may be that of any child."""
-        for event in self._model.flow.named_calls("os.kill", "os.killpg"):
-            if event.function is function and event.call is not None and len(event.call.args) > 1:
-                target, signal = (self._model.evaluator.eval(a, function, event.step) for a in event.call.args[:2])
-                known = any(isinstance(v, Derived) for v in target)
-                if not known and named_signal(signal) in _ENDING | {Signal.UNKNOWN}:
-                    return True
-        return False
 
     def outlasts_block(self, abandoned: AbandonedChild) -> bool:
         """Whether the handler stands behind a `with` block of the child, which by then has waited for its end."""

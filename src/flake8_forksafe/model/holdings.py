@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.model.scopes import Binding, Class, Function
 from flake8_forksafe.model.values import External, Unknown, Value
+from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
-from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 _AWAY = frozenset({EventKind.COMMUNICATE, EventKind.ESCAPE, EventKind.LEND, EventKind.HAND_OVER})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)

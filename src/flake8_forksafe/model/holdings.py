@@ -44,10 +44,9 @@ class Holdings:
         found: set[Value] = set()
         for _, binding in self._bindings():
             found |= self._model.evaluator.binding_values(binding, ())
-        for name in self._model.scopes.module.names:
-            for binding in self._model.scopes.module.names[name]:
-                if binding.value is not None:
-                    found |= self._model.evaluator.binding_values(binding, ())
+        for binding in [b for group in self._model.scopes.module.names.values() for b in group]:
+            if binding.value is not None:
+                found |= self._model.evaluator.binding_values(binding, ())
         for mutation in self._model.scopes.mutations:
             found |= self._model.evaluator.eval(mutation.value, mutation.function, None)
         return frozenset(found)
@@ -73,7 +72,8 @@ class Holdings:
         found: set[Value] = set()
         for cls in self._model.scopes.classes:
             if self._has_foreign_base(cls):
-                bindings = (b for group in cls.attributes.values() for b in group if b.value is not None)
+                # A list first: what is evaluated may have more of the module read, which adds to the table.
+                bindings = [b for group in cls.attributes.values() for b in group if b.value is not None]
                 found = found.union(*(self._model.evaluator.binding_values(b, ()) for b in bindings))
         return frozenset(found)
 

@@ -113,7 +113,7 @@ class Inspection:
             return Outcome(path, data=data, problem=problem)
 
     def _inspect(self, data: bytes, path: str) -> Outcome:
-        check = cache(self._checker(path))
+        check = self._checker(path)
         findings = check(data)
         if not findings:
             return Outcome(path, data=data)
@@ -137,13 +137,13 @@ class Inspection:
         return finding.fix is not None and (self._config.unsafe_fixes or finding.fix.safety is Safety.SAFE)
 
     def _checker(self, path: str) -> Callable[[bytes], Sequence[Finding]]:
-        """Return the function that checks each version of the file `path`."""
+        """Return the function that checks each version of the file `path`, once."""
         if self._baseline is None or self.mode is Mode.REPORT:
-            return lambda data: self._check(data, path)
+            return cache(lambda data: self._check(data, path))
         from flake8_forksafe.baseline import Sparing
 
         spare = Sparing(self._baseline, path)
-        return lambda data: spare(self._check(data, path), data)
+        return cache(lambda data: spare(self._check(data, path), data))
 
     def _check(self, data: bytes, path: str) -> Sequence[Finding]:
         from flake8_forksafe import analysis, noqa

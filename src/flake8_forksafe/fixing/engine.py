@@ -7,7 +7,6 @@ import codecs
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper
@@ -57,13 +56,13 @@ def fix_source(data: bytes, *, filename: str, check: Callable[[bytes], Sequence[
     Arguments:
         data: the file's bytes.
         filename: the file's name, for messages.
-        check: gives the findings of a version of the file, less those that the user has silenced.
+        check: gives the findings of a version of the file, less those that the user has silenced; it is asked of one
+            version more than once.
         unsafe: whether unsafe fixes are made too.
 
     Raises:
         SourceError: the file cannot be decoded or parsed.
     """
-    check = cache(check)  # asked of each version more than once
     findings = list(check(data))
     fixed: list[Finding] = []
     dropped: list[Dropped] = []

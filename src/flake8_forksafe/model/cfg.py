@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 
-from flake8_forksafe.model.walking import children
+from flake8_forksafe.model.walking import children, last_name
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 
@@ -495,7 +495,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
 
 def _catches_system_exit(handler: ast.ExceptHandler) -> bool:
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(t is None or _last_name(t) in {"BaseException", "SystemExit"} for t in types)
+    return any(t is None or last_name(t) in {"BaseException", "SystemExit"} for t in types)
 
 
 def raises_system_exit(node: Node) -> bool:
@@ -535,14 +535,6 @@ def _has_first_round(iterated: ast.expr) -> bool:
             return stop > start
         case _:
             return False
-
-
-def _last_name(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case _:
-            return ""
 
 
 def _may_raise(node: Node) -> bool:

@@ -9,9 +9,10 @@ or calls a live function.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
+from flake8_forksafe.gate import last_names
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Function, ScopeTable
 from flake8_forksafe.model.walking import children, last_name
 from flake8_forksafe.stdlib.calls import READING_METHODS
@@ -21,7 +22,7 @@ from flake8_forksafe.stdlib.subprocess import STREAMS
 
 #: Functions and methods that may return what they are given, or something made of it; see `Evaluator.result`.
 _PASSING = frozenset(
-    {name.rpartition(".")[2] for name in (*TRANSPARENT, *COLLECTIONS, *LOCK_WRAPPERS)}
+    last_names(TRANSPARENT | COLLECTIONS | LOCK_WRAPPERS)
     | {"enter_context", "enter_async_context", "run_until_complete", "create_task", "get", "pop", "setdefault"}
     | {
         "getattr",
@@ -30,12 +31,12 @@ _PASSING = frozenset(
         "next",
         "min",
         "max",
-        "getpgid",
-        "Process",
-        "wait_procs",
-        "int",
         "enumerate",
         "zip",
+        "int",
+        "getpgid",
+        "wait_procs",
+        "Process",
     }
     | {"fdopen", "open", "TextIOWrapper", "BufferedReader", "getreader", "cls", "__class__", "type"}
 )
@@ -222,15 +223,12 @@ class _Spread:
                     self._look_at(function)
                 work.extend(self._aliases.get(name, ()))
 
-    def _wake_all(self, functions: Iterable[Function]) -> None:
-        for function in functions:
-            self._wake(function)
-
     def _tell(self, word: str) -> None:
         """Make `word` telling, and live what spells it."""
         if word and word not in self._telling:
             self._telling.add(word)
-            self._wake_all(self._spelling.get(word, ()))
+            for function in self._spelling.get(word, ()):
+                self._wake(function)
 
     def _taint(self, function: Function, names: set[str]) -> None:
         """Make `function` live, and note that `names` may hold a resource there."""
@@ -332,51 +330,35 @@ class _Spread:
 
     def _sources_of(self, node: ast.AST) -> frozenset[str]:
         """The words of which one must be telling where the value of an expression is: not those that it only uses."""
-        known = self._sources.get(node)
-        if known is None:
-            found: set[str] = set()
-            stack = [node]
-            while stack:
-                part = stack.pop()
-                inner = self._sources.get(part)
-                if inner is not None:
-                    found |= inner
-                    continue
-                match part:
-                    case ast.Name(id=word):
-                        found.add(word)
-                        around = self._scopes.comprehension_names.get(part)
-                        if around is not None and around.value is not None:
-                            stack.append(around.value)
-                    case ast.Constant(value=str(word)):
-                        found.add(word)
-                    case ast.Attribute(attr=word, value=base):
-                        found.add(word)
-                        if word in _MEMBERS or (isinstance(base, ast.Name) and base.id in self._imported):
-                            stack.append(base)
-                    case ast.Call(func=ast.Name(id=word)):
-                        found.add(word)
-                        stack += self._handed_on(part, word)
-                    case ast.Call(func=ast.Attribute(attr=word, value=base)):
-                        found.add(word)
-                        if word in _RESULTS:
-                            stack.append(base)
-                        stack += self._handed_on(part, word)
-                    case ast.keyword(arg=str(word), value=value):
-                        found.add(word)
-                        stack.append(value)
-                    case ast.Lambda(body=body):
-                        found |= self._words_of(body)  # it does something to what it only uses
-                    case ast.IfExp(body=body, orelse=orelse):
-                        stack += (body, orelse)
-                    case ast.BinOp(op=ast.BitOr() | ast.Mult() | ast.Add()):
-                        stack += (part.left, part.right)
-                    case ast.BinOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.JoinedStr():
-                        continue
-                    case _:
-                        stack.extend(children(part))
-            known = self._sources[node] = frozenset(found)
-        return known
+        return _gathered(node, self._sources, self._look_for_sources)
+
+    def _look_for_sources(self, node: ast.AST, found: set[str]) -> Iterable[ast.AST]:
+        match node:
+            case ast.Name(id=word):
+                found.add(word)
+                around = self._scopes.comprehension_names.get(node)
+                return () if around is None or around.value is None else (around.value,)
+            case ast.Attribute(attr=word, value=base):
+                found.add(word)
+                return (base,) if word in _MEMBERS or (isinstance(base, ast.Name) and base.id in self._imported) else ()
+            case ast.Call(func=ast.Name(id=word)):
+                found.add(word)
+                return self._handed_on(node, word)
+            case ast.Call(func=ast.Attribute(attr=word, value=base)):
+                found.add(word)
+                given = self._handed_on(node, word)
+                return (base, *given) if word in _RESULTS else given
+            case ast.Lambda(body=body):
+                found |= self._words_of(body)  # it does something to what it only uses
+                return ()
+            case ast.IfExp(body=body, orelse=orelse):
+                return body, orelse
+            case ast.BinOp(left=left, op=ast.BitOr() | ast.Mult() | ast.Add(), right=right):
+                return left, right
+            case ast.BinOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.JoinedStr():
+                return ()
+            case _:
+                return _look_for_words(node, found)
 
     def _handed_on(self, call: ast.Call, name: str) -> list[ast.AST]:
         """The arguments of which the result of a call by `name` may be made; text that is read may be worked on."""
@@ -385,31 +367,38 @@ class _Spread:
         return [argument for argument in call.args if _reads(argument)]
 
     def _words_of(self, node: ast.AST) -> frozenset[str]:
-        known = self._words.get(node)
-        if known is None:
-            found: set[str] = set()
-            stack = [node]
-            while stack:
-                part = stack.pop()
-                inner = self._words.get(part)
-                if inner is not None:
-                    found |= inner
-                    continue
-                match part:
-                    case ast.Name(id=word):
-                        found.add(word)
-                    case ast.Attribute(attr=word):
-                        found.add(word)
-                        stack.append(part.value)
-                    case ast.Constant(value=str(word)):
-                        found.add(word)
-                    case ast.keyword(arg=str(word)):
-                        found.add(word)
-                        stack.append(part.value)
-                    case _:
-                        stack.extend(children(part))
-            known = self._words[node] = frozenset(found)
-        return known
+        return _gathered(node, self._words, _look_for_words)
+
+
+def _gathered(
+    node: ast.AST, known: dict[ast.AST, frozenset[str]], look: Callable[[ast.AST, set[str]], Iterable[ast.AST]]
+) -> frozenset[str]:
+    """The words in `node`, kept in `known`; `look` adds those of one node to a set and says where to go on."""
+    words = known.get(node)
+    if words is None:
+        found: set[str] = set()
+        stack = [node]
+        while stack:
+            part = stack.pop()
+            inner = known.get(part)
+            if inner is None:
+                stack += look(part, found)
+            else:
+                found |= inner
+        words = known[node] = frozenset(found)
+    return words
+
+
+def _look_for_words(node: ast.AST, found: set[str]) -> Iterable[ast.AST]:
+    match node:
+        case ast.Name(id=word) | ast.Constant(value=str(word)):
+            found.add(word)
+            return ()
+        case ast.Attribute(attr=word, value=value) | ast.keyword(arg=str(word), value=value):
+            found.add(word)
+            return (value,)
+        case _:
+            return children(node)
 
 
 def _reads(node: ast.expr) -> bool:

@@ -15,7 +15,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.liveness import live_functions
 from flake8_forksafe.model.scopes import ScopeTable, Sleepers, spelled_in
 from flake8_forksafe.outline import Outline, OutlineError, parse
-from flake8_forksafe.prefilter import WordSearch
+from flake8_forksafe.prefilter import WordSearch, names_of
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import syntax_tree, utf8_text
@@ -76,8 +76,9 @@ class _Job(NamedTuple):
             outline = Outline.of(data)
         except OutlineError:
             return job
-        spelled = job._spelled(job.rules, outline.words)
-        return job._replace(rules=spelled, outline=outline) if spelled else None
+        spelled = job._spelled(job.rules, names_of(tuple(rules)).found_in(outline.code))
+        possible = [rule for rule in spelled if rule.possible(outline)]
+        return job._replace(rules=possible, outline=outline) if possible else None
 
     def findings(self, tree: ast.Module | None) -> list[Finding]:
         """What the rules find, sorted by place and code, without duplicates.
@@ -109,11 +110,14 @@ class _Job(NamedTuple):
         return None if len(awake) == len(blocks) else Sleepers(self.outline, awake, parsed=parsed)
 
     def _found(self, tree: ast.Module, sleepers: Sleepers | None) -> Iterator[Finding]:
-        rules: Collection[Rule] = [rule for rule in self.rules if rule.possible(tree)]
-        if not rules:
-            return
         scopes = ScopeTable(tree, sleepers)
-        rules = self._spelled(rules, scopes.spelled)
+        try:
+            yield from self._found_in(scopes)
+        finally:
+            scopes.dissolve()
+
+    def _found_in(self, scopes: ScopeTable) -> Iterator[Finding]:
+        rules = self._spelled(self.rules, scopes.spelled)
         if not rules:
             return
         live = live_functions(scopes, self._makers(rules), _settlers(rules))
@@ -125,6 +129,7 @@ class _Job(NamedTuple):
         model = ModuleModel(scopes, self.settings, self.filename, shebang=shebang, live=live)
         for rule in rules:
             yield from rule.check(model)
+        model.dissolve()
 
     def _spelled(self, rules: Collection[Rule], words: Collection[str]) -> Collection[Rule]:
         """Those of `rules` whose identifiers are among `words`; all, if the user names callables that stand for any."""

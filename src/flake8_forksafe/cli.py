@@ -256,10 +256,11 @@ class _Run(NamedTuple):
     def files(self, paths: Sequence[str]) -> list[Outcome]:
         """Inspect the files that `paths` stand for, in one process or in several."""
         from flake8_forksafe.discovery import discover
-        from flake8_forksafe.inspection import PARSED_ANYWAY
+        from flake8_forksafe.inspection import PARSED_ANYWAY, collect_seldom
         from flake8_forksafe.reporting.outcome import Outcome
         from flake8_forksafe.reporting.progress import Progress
 
+        collect_seldom()
         found = discover(paths, self.config.exclude)
         size = sum(target.size for target in found.targets)
         jobs = self._jobs(size, len(found.targets))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe import patterns
@@ -43,14 +44,14 @@ class Selection(NamedTuple):
 
     def rules(self, rules: Iterable[Rule], path: str) -> list[Rule]:
         """Return those of `rules` that are on in the file `path`."""
-        ignored = self._ignored_in(path)
-        return [rule for rule in rules if self._is_on(rule.code, ignored, opt_in=rule.opt_in)]
+        return list(_those_on(self, self._ignored_in(path), tuple(rules)))
 
     def admits(self, code: str, path: str) -> bool:
         """Return whether `code`, which is not opt-in, is on in the file `path`."""
-        return self._is_on(code, self._ignored_in(path), opt_in=False)
+        return self.is_on(code, self._ignored_in(path), opt_in=False)
 
-    def _is_on(self, code: str, ignored: tuple[str, ...], *, opt_in: bool) -> bool:
+    def is_on(self, code: str, ignored: tuple[str, ...], *, opt_in: bool) -> bool:
+        """Return whether `code` is on where the codes and prefixes `ignored` are off."""
         named = (*(self.select or ()), *self.extend_select)
         if opt_in and code not in named:
             return False
@@ -64,6 +65,11 @@ class Selection(NamedTuple):
         if not matching:
             return self.ignore
         return (*self.ignore, *max(matching, key=lambda entry: len(entry.pattern)).codes)
+
+
+@lru_cache  # most files have the same
+def _those_on(selection: Selection, ignored: tuple[str, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if selection.is_on(rule.code, ignored, opt_in=rule.opt_in))
 
 
 def _longest_prefix(code: str, prefixes: Iterable[str]) -> int:

@@ -12,8 +12,10 @@ from flake8_forksafe.config import upwards
 
 _SUFFIXES = (".py", ".pyw")
 _NEVER = frozenset({"__pycache__", "node_modules"})
-#: One of these in a folder says that the folder is an environment: venv, conda, virtualenv before version 20.
-_ENVIRONMENT = ("pyvenv.cfg", "conda-meta", "bin/activate_this.py", "Scripts/activate_this.py")
+#: One of these in a folder says that the folder is an environment of venv or conda.
+_ENVIRONMENT = frozenset({"pyvenv.cfg", "conda-meta"})
+#: One of these with `activate_this.py` says that it is one of virtualenv before version 20.
+_SCRIPTS = frozenset({"bin", "Scripts"})
 #: What git sets for its hooks (`git rev-parse --local-env-vars`) and would make it look at another repository.
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 
@@ -89,7 +91,8 @@ class _Search:
             return
         if stat.S_ISDIR(status.st_mode):
             self._named = path
-            self._walk("" if path in {".", "./"} else path.rstrip("/") or "/", self._ignored_around(path))
+            folder = "" if path in {".", "./"} else path.rstrip("/") or "/"
+            self._walk(folder, self._entries(folder), self._ignored_around(path))
         else:
             self._take(path, status)
 
@@ -103,24 +106,33 @@ class _Search:
             self._seen.add(identity)
             self.found.targets.append(Target(path, status.st_size))
 
-    def _walk(self, folder: str, ignored: frozenset[str]) -> None:
-        """Take the Python files below `folder`, where `ignored` are the absolute paths that git ignores."""
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder or ".") as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
+                return sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
             self._problem(folder or ".", error)
-            return
+            return []
+
+    def _walk(self, folder: str, entries: Sequence[os.DirEntry[str]], ignored: frozenset[str]) -> None:
+        """Take the Python files below `folder`, where `ignored` are the absolute paths that git ignores."""
+        prefix = os.path.join(folder, "")
         for entry in entries:
-            path = os.path.join(folder, entry.name)
             if entry.name.startswith(".") or entry.name in _NEVER:
                 continue
+            path = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
-                if not self._is_passed_over(path, ignored) and not _is_environment(path):
-                    is_repository = os.path.lexists(os.path.join(path, ".git"))
-                    self._walk(path, ignored | self._ignored_in(path, path) if is_repository else ignored)
+                if not self._is_passed_over(path, ignored):
+                    self._enter(path, ignored)
             elif entry.name.endswith(_SUFFIXES) and not self._is_passed_over(path, ignored):
                 self._take_met(path, entry)
+
+    def _enter(self, folder: str, ignored: frozenset[str]) -> None:
+        """Walk a folder that was met, unless it is an environment."""
+        entries = self._entries(folder)
+        names = {entry.name for entry in entries}
+        if _ENVIRONMENT.isdisjoint(names) and not (names & _SCRIPTS and _is_old_environment(folder)):
+            self._walk(folder, entries, ignored | self._ignored_in(folder, folder) if ".git" in names else ignored)
 
     def _take_met(self, path: str, entry: os.DirEntry[str]) -> None:
         try:
@@ -201,5 +213,5 @@ class _Search:
         return None
 
 
-def _is_environment(folder: str) -> bool:
-    return any(os.path.lexists(os.path.join(folder, name)) for name in _ENVIRONMENT)
+def _is_old_environment(folder: str) -> bool:
+    return any(os.path.lexists(os.path.join(folder, name, "activate_this.py")) for name in _SCRIPTS)

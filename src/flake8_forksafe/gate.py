@@ -1,8 +1,8 @@
 """The coarse net: one search for a few words, which spares most files everything else.
 
 It imports nothing of this package, so that a run over files that have nothing to do with processes loads neither the
-rules nor the model. The search is Aho-Corasick's, over all words at once: https://pypi.org/project/ahocorasick-rs/
-takes a third of the time of as many `in`, a quarter of that of a compiled alternation (benchmarks/speed/README.md).
+rules nor the model. The search is Aho-Corasick's (https://pypi.org/project/ahocorasick-rs/), over all words at once and
+of the leftmost kind, which is vectorised; benchmarks/speed/README.md has what the alternatives take.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 #: A file without any of these words holds no hazard of any rule: every rule has a group of triggers each of whose words
 #: contains one of these (`tests/test_prefilter.py` holds every rule to it).
@@ -50,4 +50,4 @@ def last_names(dotted_names: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=4)
 def _search(extra: frozenset[str]) -> BytesAhoCorasick:
-    return BytesAhoCorasick([word.encode() for word in sorted({*WORDS, *extra})])
+    return BytesAhoCorasick([word.encode() for word in sorted({*WORDS, *extra})], matchkind=MatchKind.LeftmostFirst)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import os
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
@@ -26,6 +27,9 @@ WORTH_PROCESSES = 5_000_000
 #: Bytes of source up to which a run parses every file, so that what is no Python is named; in a longer run, only what
 #: mentions processes or threads.
 PARSED_ANYWAY = 1_000_000
+
+
+_ALLOCATIONS = 50_000
 
 
 class Mode(enum.Enum):
@@ -63,13 +67,22 @@ class Inspection:
         """The options of the analysis."""
         return self._config.settings(self._directory)
 
+    def at_sight(self, path: str) -> Outcome | None:
+        """Return what becomes of the file `path` if a look at its bytes tells, else None."""
+        if self.parses_all:
+            return None
+        try:
+            data = _read(path)
+        except OSError as error:
+            return _unreadable(path, error)
+        return Outcome(path) if self._is_harmless(data) else None
+
     def file(self, path: str) -> Outcome:
         """Inspect the file `path`, and write it if that is the mode."""
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - once per file of the tree
-                data = file.read()
+            data = _read(path)
         except OSError as error:
-            return Outcome(path, problem=error.strerror or str(error))
+            return _unreadable(path, error)
         outcome = self.data(data, path)
         if self.mode is not Mode.WRITE or outcome.data == data or outcome.problem:
             return outcome._replace(data=b"")
@@ -171,3 +184,20 @@ class Inspection:
         from flake8_forksafe import registry
 
         return tuple(registry.rules().values())
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector come seldom in this process: next to nothing that a run makes goes round.
+
+    See `flake8_forksafe.model.scopes.ScopeTable.dissolve`.
+    """
+    gc.set_threshold(_ALLOCATIONS, 20, 100)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - once per file of the tree
+        return file.read()
+
+
+def _unreadable(path: str, error: OSError) -> Outcome:
+    return Outcome(path, problem=error.strerror or str(error))

@@ -13,10 +13,11 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 from flake8_forksafe.source import SourceError, syntax_tree
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
@@ -28,6 +29,8 @@ _LITERAL = re.compile(
     re.DOTALL,
 )
 _DEF = re.compile(rb"def +(\w+)")
+_DEFINED = re.compile(rb"\b(?:def|class) +(\w+)")
+_MAIN_GUARD = re.compile(rb"^if __name__ == x+:\n", re.MULTILINE)
 _BRACKET_OR_COLON = re.compile(rb"[()\[\]{}:]")
 _NOT_OF_WORDS = bytes(c for c in range(128) if not (chr(c).isalnum() or c == ord("_")))
 _WORDS_ONLY = bytes.maketrans(_NOT_OF_WORDS, b" " * len(_NOT_OF_WORDS))
@@ -73,10 +76,14 @@ class _Text:
         flat = _LITERAL.sub(blank, data)
         return cls(data, flat, literals, places)
 
+    def code(self, start: int, end: int) -> bytes:
+        """What stands from `start` to `end` without comments and literals that only say something, out of order."""
+        first, last = bisect_left(self.places, start), bisect_left(self.places, end)
+        return b" ".join([self.flat[start:end], *self.literals[first:last]])
+
     def words(self, start: int, end: int) -> frozenset[str]:
         """The words from `start` to `end`, without those of comments and of literals that only say something."""
-        first, last = bisect_left(self.places, start), bisect_left(self.places, end)
-        return frozenset(words_of(b" ".join([self.flat[start:end], *self.literals[first:last]])))
+        return frozenset(words_of(self.code(start, end)))
 
 
 class Block:
@@ -116,6 +123,26 @@ class Block:
         return self._stores
 
 
+class Outside(NamedTuple):
+    """What the code outside of functions spells.
+
+    Attributes:
+        spelled: its words.
+        used: the functions and classes of the module that it does not only define.
+    """
+
+    spelled: frozenset[str]
+    used: frozenset[str]
+
+    @classmethod
+    def of(cls, text: bytes, functions: set[str]) -> Self:
+        """Read `text`, which holds no comments and no literals, and nothing of `functions` but their decorators."""
+        spelled = Counter(words_of(text))
+        defined = Counter(name.decode("utf-8") for name in _DEFINED.findall(text))
+        used = (name for name in functions | defined.keys() if spelled[name] > defined[name])
+        return cls(frozenset(spelled), frozenset(used))
+
+
 def words_of(text: bytes) -> list[str]:
     """Return the identifiers, keywords and numbers of `text`, which is UTF-8, wherever they stand."""
     return text.translate(_WORDS_ONLY).decode("utf-8", errors="surrogatepass").split()
@@ -144,10 +171,24 @@ class Outline:
         """The functions, by the lines of their `def`."""
         return {block.line: block for block in _blocks(self._text)}
 
+    @property
+    def code(self) -> bytes:
+        """All that the file holds besides comments and literals that only say something, in no order."""
+        return self._text.code(0, len(self._data))
+
     @cached_property
-    def words(self) -> frozenset[str]:
-        """The identifiers and keywords of the file, those of short literals included."""
-        return self._text.words(0, len(self._data))
+    def outside(self) -> Outside:
+        """What stands outside of functions, and not under a main guard."""
+        flat = self._text.flat
+        gaps = [(block.start, block.end) for block in self.blocks.values()]
+        gaps += [(guard.end(), _end(flat, guard.end(), 0) or guard.end()) for guard in _MAIN_GUARD.finditer(flat)]
+        parts: list[bytes] = []
+        position = 0
+        for start, end in sorted(gaps):
+            parts.append(flat[position:start])
+            position = max(position, end)
+        parts.append(flat[position:])
+        return Outside.of(b" ".join(parts), {block.name for block in self.blocks.values()})
 
     def skeleton(self, awake: Collection[int]) -> bytes:
         """Return the text with `0` for every body but those of the functions whose `def` lines are `awake`.

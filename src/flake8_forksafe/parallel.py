@@ -3,7 +3,8 @@
 `concurrent.futures` would do but for two things: its processes wait for ever when their parent is killed, for each
 holds the write end of the queue it reads from, and one that dies takes the whole pool with it. Here each process has a
 pipe of its own whose other end only the parent holds: a process ends when the parent does, and of a process that dies
-the parent knows which files it was at.
+the parent knows which files it was at. The parent reads every file first: most hold no hazard by the look of their
+bytes, and no process has to hear of those.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from flake8_forksafe.inspection import Inspection
+from flake8_forksafe.inspection import Inspection, collect_seldom
 from flake8_forksafe.reporting.outcome import Outcome
 from flake8_forksafe.signals import exit_at_signal
 
@@ -37,17 +37,33 @@ def inspect(inspection: Inspection, targets: Sequence[Target], jobs: int) -> Ite
 
     A process that dies (out of memory, a crash of the interpreter) costs only the file it died of.
     """
+    settled: list[Outcome] = []
     suspects: list[str] = []
-    yield from _run(inspection, deque(_chunks(targets, jobs)), jobs, suspects)
+    size = min(max(sum(target.size for target in targets) // (jobs * 32), _SMALLEST), _LARGEST)
+    for outcomes in _run(inspection, _chunks(_unsettled(inspection, targets, settled), size), jobs, suspects):
+        yield from outcomes
+        yield from settled
+        settled.clear()
+    yield from settled
     alone: list[str] = []
-    yield from _run(inspection, deque([path] for path in suspects), 1, alone)
+    for outcomes in _run(inspection, iter([path] for path in suspects), 1, alone):
+        yield from outcomes
     for path in alone:
         yield Outcome(path, problem="the process that checked it died (out of memory?)")
 
 
-def _chunks(targets: Sequence[Target], jobs: int) -> Iterator[list[str]]:
-    """Yield the paths in portions of about as many bytes each; many per process, so that none waits long at the end."""
-    size = min(max(sum(target.size for target in targets) // (jobs * 8), _SMALLEST), _LARGEST)
+def _unsettled(inspection: Inspection, targets: Iterable[Target], settled: list[Outcome]) -> Iterator[Target]:
+    """Yield those of `targets` for which a look at their bytes is not enough; what becomes of the others is added."""
+    for target in targets:
+        outcome = inspection.at_sight(target.path)
+        if outcome is None:
+            yield target
+        else:
+            settled.append(outcome)
+
+
+def _chunks(targets: Iterable[Target], size: int) -> Iterator[list[str]]:
+    """Yield the paths in portions of about `size` bytes; many per process, so that none waits long at the end."""
     chunk: list[str] = []
     filled = 0
     for target in targets:
@@ -60,33 +76,37 @@ def _chunks(targets: Sequence[Target], jobs: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def _run(inspection: Inspection, chunks: deque[list[str]], jobs: int, lost: list[str]) -> Iterator[Outcome]:
+def _run(
+    inspection: Inspection, chunks: Iterator[list[str]], jobs: int, lost: list[str]
+) -> Iterator[Sequence[Outcome]]:
     """Inspect `chunks`; the files of a process that died are added to `lost`, and another takes its place."""
     workers: dict[Connection, tuple[BaseProcess, list[str]]] = {}
+    coming = next(chunks, None)
     try:
-        for _ in range(min(jobs, len(chunks))):
-            _start(inspection, chunks, workers)
-        while workers:
+        while workers or coming is not None:
+            if coming is not None and len(workers) < jobs:
+                _start(inspection, coming, workers)
+                coming = next(chunks, None)
+                continue
             for ready in wait(list(workers)):
                 assert isinstance(ready, Connection)
                 process, chunk = workers[ready]
                 try:
                     outcomes = ready.recv()
                 except (EOFError, OSError):
-                    _end(ready, process)
-                    del workers[ready]
                     lost += chunk
-                    if chunks:
-                        _start(inspection, chunks, workers)
-                    continue
-                if chunks:
-                    workers[ready] = process, chunks.popleft()
-                    with suppress(OSError):  # the next recv says so
-                        ready.send(workers[ready][1])
+                    outcomes, ended = (), True
                 else:
+                    ended = coming is None
+                if ended:
                     del workers[ready]
                     _end(ready, process)
-                yield from outcomes
+                elif coming is not None:
+                    workers[ready] = process, coming
+                    with suppress(OSError):  # the next recv says so
+                        ready.send(coming)
+                    coming = next(chunks, None)  # found while the processes are busy
+                yield outcomes
     finally:
         for connection in workers:
             connection.close()
@@ -94,16 +114,13 @@ def _run(inspection: Inspection, chunks: deque[list[str]], jobs: int, lost: list
             _end(connection, process)
 
 
-def _start(
-    inspection: Inspection, chunks: deque[list[str]], workers: dict[Connection, tuple[BaseProcess, list[str]]]
-) -> None:
+def _start(inspection: Inspection, chunk: list[str], workers: dict[Connection, tuple[BaseProcess, list[str]]]) -> None:
     context = multiprocessing.get_context("spawn")  # the caller may have threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, inspection))
     with _interrupts_held(), _folder_off_the_import_path():
         process.start()
     theirs.close()
-    chunk = chunks.popleft()
     workers[ours] = process, chunk
     with suppress(OSError):
         ours.send(chunk)
@@ -152,6 +169,7 @@ def _serve(connection: Connection, inspection: Inspection) -> None:
     """Inspect the files that come through `connection` until its other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, exit_at_signal)
+    collect_seldom()
     with suppress(EOFError, OSError):
         while True:
             outcomes = []

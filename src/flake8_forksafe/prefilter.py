@@ -5,36 +5,38 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from flake8_forksafe import gate
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.scopes import Function, ScopeTable
+    from flake8_forksafe.outline import Outline
+    from flake8_forksafe.rule import Rule
 
 #: How many arguments `subprocess.Popen` takes by position up to `preexec_fn`.
 _HOOK_POSITION = 7
 
 
-def may_start_thread_at_import(tree: ast.Module) -> bool:
+def may_start_thread_at_import(outline: Outline) -> bool:
     """Whether code outside of functions spells what starts a thread."""
-    return not _ImportTimeCode.of(tree).spelled.isdisjoint(words.STARTING_THREAD)
+    return not words.STARTING_THREAD.isdisjoint(outline.outside.spelled)
 
 
-def may_start_process_at_import(tree: ast.Module) -> bool:
+def may_start_process_at_import(outline: Outline) -> bool:
     """Whether code outside of functions spells what starts a process, or uses a function or class of the module."""
-    code = _ImportTimeCode.of(tree)
-    return not code.spelled.isdisjoint(words.STARTING_PROCESS) or not code.spelled.isdisjoint(code.defined)
+    outside = outline.outside
+    return not words.STARTING_PROCESS.isdisjoint(outside.spelled) or bool(outside.used)
 
 
 def may_start_made_process_at_import(scopes: ScopeTable, live: Sequence[Function]) -> bool:
     """Whether code outside of functions spells what starts a process, or uses a live function that returns a thing."""
-    code = _ImportTimeCode.of(scopes.module.node)
+    spelled = _spelled_at_import(scopes.module.node)
     makers = {function.name for function in live if function.returns or function.yields}
-    return not code.spelled.isdisjoint(words.STARTING_PROCESS) or not code.spelled.isdisjoint(makers)
+    return not spelled.isdisjoint(words.STARTING_PROCESS) or not spelled.isdisjoint(makers)
 
 
 def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
@@ -46,47 +48,34 @@ def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
     )
 
 
-class _ImportTimeCode(NamedTuple):
-    """What the code says that importing a module runs: not that of functions, nor that under a main guard.
+def _spelled_at_import(tree: ast.AST) -> set[str]:
+    """The names and attributes in the code that importing a module runs, and what an import there gives other names.
 
-    Attributes:
-        spelled: the names and attributes in it, and what it gives other names by an import.
-        defined: the functions and classes of the module.
+    That code is not that of functions, nor what stands under a main guard.
     """
-
-    spelled: set[str]
-    defined: set[str]
-
-    @classmethod
-    @lru_cache(maxsize=1)  # two rules ask it of the same file, one after the other
-    def of(cls, tree: ast.AST) -> Self:
-        spelled: set[str] = set()
-        defined: set[str] = set()
-        stack: list[ast.AST] = [tree]
-        while stack:
-            node = stack.pop()
-            match node:
-                case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
-                    spelled.add(name)
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                    defined.add(name)
-                    stack.extend(node.decorator_list)
-                    continue
-                case ast.ClassDef(name=name):
-                    defined.add(name)
-                case ast.alias(name=name, asname=str()):
-                    spelled.add(name.rpartition(".")[2])
-                case ast.Lambda():
-                    continue
-                case ast.If(
-                    test=ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()], comparators=[ast.Constant("__main__")])
-                ):
-                    stack.extend(node.orelse)
-                    continue
-                case _:
-                    pass
-            stack.extend(ast.iter_child_nodes(node))
-        return cls(spelled, defined)
+    spelled: set[str] = set()
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
+                spelled.add(name)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                stack.extend(node.decorator_list)
+                continue
+            case ast.alias(name=name, asname=str()):
+                spelled.add(name.rpartition(".")[2])
+            case ast.Lambda():
+                continue
+            case ast.If(
+                test=ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()], comparators=[ast.Constant("__main__")])
+            ):
+                stack.extend(node.orelse)
+                continue
+            case _:
+                pass
+        stack.extend(ast.iter_child_nodes(node))
+    return spelled
 
 
 class WordSearch:
@@ -100,28 +89,28 @@ class WordSearch:
             callable the user names stands for a call that the rules would otherwise know by its own name.
     """
 
-    __slots__ = ("_data", "_extra", "_found")
+    __slots__ = ("_any", "_data", "_found", "_searched")
 
     def __init__(self, data: bytes, extra: Iterable[str] = ()) -> None:
         self._data = data
-        self._found = dict.fromkeys(_RARE, False)
-        for index, _, _ in _rare_words().find_matches_as_indexes(data, overlapping=True):
-            self._found[_RARE[index]] = True
-        self._extra = any(self._occurs(word) for word in extra)
-
-    def _occurs(self, word: str) -> bool:
-        found = self._found.get(word)
-        if found is None:
-            found = self._found[word] = word.encode() in self._data
-        return found
-
-    def any_of(self, group: Iterable[str]) -> bool:
-        """Return whether at least one word of `group` occurs."""
-        return self._extra or any(map(self._occurs, group))
+        met = {_RARE[index] for index, _, _ in _rare_words().find_matches_as_indexes(data)}
+        self._found = met.union(*map(_part_of, met))
+        self._searched = set(_RARE).difference(*map(_hidden_by, met))
+        self._any = any(word.encode() in data for word in extra)
 
     def passes(self, triggers: Sequence[Sequence[str]]) -> bool:
-        """Return whether every group of `triggers` has a word that occurs."""
-        return all(map(self.any_of, triggers))
+        """Return whether at least one word occurs of every group of `triggers`."""
+        return self._any or all(not self._found.isdisjoint(group) or self._finds(group) for group in triggers)
+
+    def _finds(self, group: Sequence[str]) -> bool:
+        """Search for the words of `group` that have not been searched for, up to the first that occurs."""
+        for word in group:
+            if word not in self._searched:
+                self._searched.add(word)
+                if word.encode() in self._data:
+                    self._found.add(word)
+                    return True
+        return False
 
 
 #: Words of triggers that few files have.
@@ -136,4 +125,47 @@ _RARE = (
 
 @cache
 def _rare_words() -> BytesAhoCorasick:
-    return BytesAhoCorasick([word.encode() for word in _RARE])
+    return BytesAhoCorasick([word.encode() for word in _RARE], matchkind=MatchKind.LeftmostLongest)
+
+
+@cache
+def _part_of(met: str) -> list[str]:
+    return [word for word in _RARE if word in met]
+
+
+@cache
+def _hidden_by(met: str) -> list[str]:
+    """The words that may begin within `met` and end behind it: a search that goes on behind `met` misses them."""
+    ends = [met[begin:] for begin in range(1, len(met))]
+    return [word for word in _RARE if word not in met and any(map(word.startswith, ends))]
+
+
+class IdentifierSearch:
+    """A search for whole identifiers, all in one pass.
+
+    Arguments:
+        names: the identifiers.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(names)
+        patterns = [name.encode() for name in self._names]
+        self._search = BytesAhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest)
+
+    def found_in(self, text: bytes) -> set[str]:
+        """Return those of the identifiers that occur in `text`, which is UTF-8, wherever they stand."""
+        met: set[int] = set()
+        for index, start, end in self._search.find_matches_as_indexes(text):
+            if index not in met and text[start - 1 : start] not in _LETTERS and text[end : end + 1] not in _LETTERS:
+                met.add(index)
+        return {self._names[index] for index in met}
+
+
+@lru_cache(maxsize=64)
+def names_of(rules: tuple[Rule, ...]) -> IdentifierSearch:
+    """Return the search for all that some of `rules` can do nothing without; see `Rule.names`."""
+    return IdentifierSearch(frozenset[str]().union(*(group for rule in rules for group in rule.names)))
+
+
+#: What an identifier is made of, byte by byte.
+_LETTERS = frozenset(bytes([c]) for c in range(256) if c >= 128 or chr(c).isalnum() or c == ord("_"))

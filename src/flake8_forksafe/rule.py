@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from flake8_forksafe.finding import Finding
     from flake8_forksafe.model import ModuleModel
     from flake8_forksafe.model.scopes import Function, ScopeTable
+    from flake8_forksafe.outline import Outline
 
 #: A rule can only report in a file that holds, for each group, at least one word of it.
 Triggers = tuple[tuple[str, ...], ...]
@@ -31,7 +31,7 @@ HEADINGS = (
 SEQUENCE = r"```sequence\n(.*?)```"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """The declaration that each file of `flake8_forksafe.rules` binds to `RULE`.
 
@@ -48,7 +48,7 @@ class Rule:
             function does that gets nothing from such a place is not looked at.
         settlers: identifiers of calls that bring nothing in, but decide what the rule says, wherever in the module they
             stand: `set_start_method`, `SIGCHLD`, what ends a process.
-        possible: a look at the code outside of functions; False where the rule certainly has nothing to say.
+        possible: a look at the text before it is parsed; False where the rule certainly has nothing to say.
         plausible: a look at the functions that have to do with resources, before the model is built; the same.
         opt_in: True when the rule is off until its code is named in `select` or `extend-select`.
     """
@@ -61,7 +61,7 @@ class Rule:
     opt_in: bool = False
     names: tuple[frozenset[str], ...] = ()
     settlers: frozenset[str] = frozenset()
-    possible: Callable[[ast.Module], bool] = lambda _tree: True
+    possible: Callable[[Outline], bool] = lambda _outline: True
     plausible: Callable[[ScopeTable, Sequence[Function]], bool] = lambda _scopes, _live: True
 
 

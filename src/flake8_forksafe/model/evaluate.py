@@ -182,6 +182,13 @@ class Evaluator:
             self._owners.update(dict.fromkeys(graph.nodes, function))
         return graph
 
+    def dissolve(self) -> None:
+        """Cut the graphs apart; see `ScopeTable.dissolve`."""
+        for graph in self._graphs.values():
+            for node in graph.nodes:
+                node.successors.clear()
+                node.raises.clear()
+
     def function_of_step(self, step: Node) -> Function:
         """The function whose graph holds `step`."""
         return self._owners[step]

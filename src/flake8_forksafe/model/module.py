@@ -82,6 +82,11 @@ class ModuleModel:
         """
         return cls(ScopeTable(tree), settings, filename, shebang=shebang)
 
+    def dissolve(self) -> None:
+        """Cut the ties that go round; nothing can be asked any more. See `ScopeTable.dissolve`."""
+        self.evaluator.dissolve()
+        vars(self).clear()
+
     # -- children --------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -280,8 +280,7 @@ class ScopeTable:
         self.awaited: set[ast.expr] = set()
         self.globals_written: dict[str, list[Binding]] = {}
         self.home: dict[ast.Call, Function] = {}
-        self._walk = _Walk(self)
-        self._walk.run(tree.body, self.module)
+        _Walk(self).run(tree.body, self.module)
         self.spelled = spelled_in(self.functions)
 
     def block(self, node: ast.AST, parent: Function) -> Block | None:
@@ -320,7 +319,7 @@ class ScopeTable:
             assert isinstance(node, _STATEMENT_FUNCTIONS)
             if bodies is not None:
                 node.body = bodies[block.line]
-            self._walk.run(node.body, function)
+            _Walk(self).run(node.body, function)
 
     def wake_all(self) -> None:
         """Walk all that is still asleep."""
@@ -333,6 +332,18 @@ class ScopeTable:
     def wake_storing(self, attribute: str) -> None:
         """Walk what may assign to an attribute of that name, or put something into what it holds."""
         self.wake([function for function, block in self._asleep.items() if attribute in block.stores])
+
+    def dissolve(self) -> None:
+        """Cut the ties that go round, so that all of it is freed at once when it is let go, without a collector."""
+        for function in self.functions:
+            function.names.clear()
+            function.stores.clear()
+            function.mutations.clear()
+            function.may_hold = None
+        for cls in self.classes:
+            cls.methods.clear()
+            cls.names.clear()
+            cls.attributes.clear()
 
     @cached_property
     def imported_names(self) -> frozenset[str]:

@@ -70,15 +70,15 @@ class _Job(NamedTuple):
         """Return the job, or None if there is nothing to do."""
         search = WordSearch(data, _factories(settings))
         job = cls(data, filename, settings, [rule for rule in rules if search.passes(rule.triggers)], None)
-        if not job.rules:
+        names = names_of(tuple(rules))
+        if not job.rules or not (left := job._spelled(job.rules, names.found_in(data))):
             return None
         try:
             outline = Outline.of(data)
         except OutlineError:
-            return job
-        spelled = job._spelled(job.rules, names_of(tuple(rules)).found_in(outline.code))
-        possible = [rule for rule in spelled if rule.possible(outline)]
-        return job._replace(rules=possible, outline=outline) if possible else None
+            return job._replace(rules=left)
+        left = [rule for rule in job._spelled(left, names.found_in(outline.code)) if rule.possible(outline)]
+        return job._replace(rules=left, outline=outline) if left else None
 
     def findings(self, tree: ast.Module | None) -> list[Finding]:
         """What the rules find, sorted by place and code, without duplicates.

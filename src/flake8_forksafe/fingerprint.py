@@ -10,9 +10,12 @@ import ast
 import hashlib
 import re
 import textwrap
-import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from flake8_forksafe.outline import Outline, OutlineError, parse
+from flake8_forksafe.source import SourceError, syntax_tree
 
 if TYPE_CHECKING:
     from flake8_forksafe.finding import Finding, Span
@@ -42,7 +45,7 @@ def identities(findings: Sequence[Finding], text: str) -> list[Identity]:
     if not findings:
         return []
     lines = [line.encode("utf-8", errors="surrogatepass") for line in text.split("\n")]
-    tree = _parsed(text)
+    tree = _parsed(text, [finding.span.line for finding in findings])
     found = []
     for finding in findings:
         parts = _parts(tree, finding.span)
@@ -68,13 +71,23 @@ def _normalised(statement: str) -> str:
     return re.sub(r",(?=[)\]}])", "", text)
 
 
-def _parsed(text: str) -> ast.Module:
-    """Return the tree of `text`; an empty one where the parser gives up, as on code that is nested too deeply."""
+def _parsed(text: str, places: Sequence[int]) -> ast.Module:
+    """Return the tree of `text`, of whose functions only those need a body that have to do with the lines `places`.
+
+    It is empty where the parser gives up, as on code that is nested too deeply.
+    """
+    data = text.encode("utf-8", errors="surrogatepass")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        outline = Outline.of(data)
+        starts = list(outline.blocks)
+        around = (bisect_right(starts, place) for place in places)
+        # The one behind a place counts, too: its decorators stand there.
+        return parse(outline.skeleton({start for index in around for start in starts[max(index - 1, 0) : index + 1]}))
+    except (OutlineError, RecursionError, MemoryError):
+        pass
+    try:
+        return syntax_tree(data, "")
+    except (SourceError, RecursionError, MemoryError):
         return ast.Module([], [])
 
 

@@ -6,6 +6,7 @@ import io
 import tokenize
 from typing import TYPE_CHECKING
 
+from flake8_forksafe.outline import Outline, OutlineError
 from flake8_forksafe.source import Source
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def unsilenced(findings: Sequence[Finding], data: bytes, filename: str) -> list[
     lines = io.StringIO(text).readlines()
     if any(NOQA_FILE.match(line) for line in lines):
         return []
-    joined = _joined(text, lines)
+    joined: dict[int, str] = {}
+    for first, last in _stretches(text, findings) or [(1, len(lines))]:
+        joined.update(_joined(lines[first - 1 : last], first))
     return [finding for finding in findings if not _is_silenced(finding, filename, lines, joined)]
 
 
@@ -38,17 +41,32 @@ def _is_silenced(finding: Finding, filename: str, lines: Sequence[str], joined: 
     return violation.is_inline_ignored(disable_noqa=False)
 
 
-def _joined(text: str, lines: Sequence[str]) -> dict[int, str]:
-    """Return for each line the lines that one comment serves: those a string or a backslash holds together."""
+def _stretches(text: str, findings: Sequence[Finding]) -> set[tuple[int, int]]:
+    """Return the first and last lines of the functions that hold `findings`; nothing if one is in none."""
+    try:
+        outline = Outline.of(text.encode("utf-8", errors="surrogatepass"))
+    except OutlineError:
+        return set()
+    around = [outline.around(finding.span.line) for finding in findings]
+    blocks = [block for block in around if block is not None]
+    return {(b.line, b.line + b.height - 1) for b in blocks} if len(blocks) == len(around) else set()
+
+
+def _joined(lines: Sequence[str], number: int) -> dict[int, str]:
+    """Return for each line, the first of which is `number`, the lines that one comment serves.
+
+    Those are the lines that a string or a backslash holds together.
+    """
     result: dict[int, str] = {}
     first, last = len(lines) + 1, 0
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO("".join(lines)).readline):
             if token.type in {tokenize.ENDMARKER, tokenize.DEDENT}:
                 continue
             first, last = min(first, token.start[0]), max(last, token.end[0])
             if token.type in {tokenize.NL, tokenize.NEWLINE}:
-                result.update(dict.fromkeys(range(first, last + 1), "".join(lines[first - 1 : last])))
+                text = "".join(lines[first - 1 : last])
+                result.update(dict.fromkeys(range(first + number - 1, last + number), text))
                 first, last = len(lines) + 1, 0
     except (tokenize.TokenError, SyntaxError):
         return {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -106,6 +106,12 @@ class Block:
         self._stores: frozenset[str] | None = None
 
     @property
+    def height(self) -> int:
+        """How many lines it has, that of its `def` included."""
+        text = self._text.data[self.start : self.end]
+        return text.count(b"\n") + (not text.endswith(b"\n"))
+
+    @property
     def words(self) -> frozenset[str]:
         """The identifiers and keywords of the body, those of short literals included."""
         if self._words is None:
@@ -189,6 +195,12 @@ class Outline:
             position = max(position, end)
         parts.append(flat[position:])
         return Outside.of(b" ".join(parts), {block.name for block in self.blocks.values()})
+
+    def around(self, line: int) -> Block | None:
+        """Return the function in which `line` stands, its `def` included."""
+        number = bisect_right(list(self.blocks), line)
+        block = list(self.blocks.values())[number - 1] if number else None
+        return block if block is not None and line < block.line + block.height else None
 
     def skeleton(self, awake: Collection[int]) -> bytes:
         """Return the text with `0` for every body but those of the functions whose `def` lines are `awake`.

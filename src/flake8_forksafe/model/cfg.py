@@ -145,7 +145,7 @@ class _Handlers:
 _Frame = _Loop | _With | _Finally | _Handlers
 #: Beyond this many `finally` bodies inside each other's `finally`, ways out share one copy; keeps the graph linear.
 _FINALLY_DEPTH = 3
-_RAISING = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Subscript, ast.BinOp)
+_RAISING = frozenset({ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Subscript, ast.BinOp})
 
 
 class GraphBuilder:
@@ -175,12 +175,15 @@ class GraphBuilder:
         else:
             self._block(function.body)
         self._flow_to(self._exit)
-        return Graph(entry, self._exit, self._raised, self._nodes)
+        for node in self._nodes:
+            node.successors[:] = map(_behind_joins, node.successors)
+            node.raises[:] = map(_behind_joins, node.raises)
+        return Graph(entry, self._exit, self._raised, [node for node in self._nodes if not _only_joins(node)])
 
     # -- nodes -----------------------------------------------------------------------------------------------------
 
     def _node(self, kind: NodeKind, item: ast.AST | None = None, *, truth: bool = True) -> Node:
-        loops = tuple(f.statement for f in self._frames if isinstance(f, _Loop))
+        loops = tuple([f.statement for f in self._frames if isinstance(f, _Loop)]) if self._frames else ()
         node = Node(len(self._nodes), kind, item, truth, loops=loops)
         self._nodes.append(node)
         return node
@@ -203,7 +206,9 @@ class GraphBuilder:
         return node
 
     def _handlers_in_force(self) -> tuple[ast.ExceptHandler, ...]:
-        return tuple(c for f in reversed(self._frames) if isinstance(f, _Handlers) for c in f.clauses)
+        if not self._frames:
+            return ()
+        return tuple([c for f in reversed(self._frames) if isinstance(f, _Handlers) for c in f.clauses])
 
     # -- ways out --------------------------------------------------------------------------------------------------
 
@@ -507,6 +512,18 @@ def raises_system_exit(node: Node) -> bool:
             return False
 
 
+def _only_joins(node: Node) -> bool:
+    """Whether a node does nothing but to lead on to another one."""
+    return node.kind is NodeKind.JOIN and node.item is None and len(node.successors) == 1
+
+
+def _behind_joins(node: Node) -> Node:
+    """The first node from `node` on that is more than a way to another one; there is one in every circle."""
+    while _only_joins(node):
+        node = node.successors[0]
+    return node
+
+
 def _leads_to(start: Node, goal: Node) -> bool:
     """Whether a path without exceptions leads from one node to another."""
     seen, stack = {start}, [start]
@@ -542,11 +559,10 @@ def _may_raise(node: Node) -> bool:
         return True
     if node.kind is NodeKind.NEXT:
         return True
-    return any(isinstance(part, _RAISING) for part in node.parts)
+    return not _RAISING.isdisjoint(map(type, node.parts))
 
 
 _LEAVES = frozenset({ast.Name, ast.Constant, ast.Lambda})
-_ELEMENT_FIRST = frozenset({ast.ListComp, ast.SetComp, ast.GeneratorExp})
 
 
 def in_evaluation_order(root: ast.expr) -> list[ast.AST]:
@@ -556,13 +572,19 @@ def in_evaluation_order(root: ast.expr) -> list[ast.AST]:
     while stack:
         node = stack.pop()
         order.append(node)
-        cls = node.__class__
-        if cls in _LEAVES:
+        if node.__class__ in _LEAVES:
             continue
-        if cls in _ELEMENT_FIRST:
-            assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp)
-            stack.extend([*node.generators, node.elt])
-        else:
-            stack.extend(children(node))
+        match node:
+            case ast.Attribute(value=value) | ast.keyword(value=value):
+                stack.append(value)
+            case ast.Call():
+                stack.append(node.func)
+                stack += node.args
+                stack += node.keywords
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                stack += node.generators
+                stack.append(node.elt)
+            case _:
+                stack += children(node)
     order.reverse()
     return order

@@ -24,6 +24,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.stdlib.calls import GROUP_MAKERS
 from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
 from flake8_forksafe.stdlib.subprocess import MAKES_FILE, SPAWNERS, TEXT_PARAMETERS, Family, Spawner
@@ -196,7 +197,7 @@ class Spawn:
         if any(getattr(b.statement, "lineno", 0) > call.lineno for b in bindings):
             return NO_FACTS
         facts: set[Fact] = set()
-        for test in ast.walk(function.node):
+        for test in walk(function.node):
             match test:
                 case ast.Compare(left=ast.Name(id=left), ops=[_], comparators=[right]) if left == name:
                     key = self._flow.key(test) if self._evaluator.eval(right, function, None) == _PIPE else None

@@ -139,6 +139,33 @@ class Invocation(NamedTuple):
     direct: bool
 
 
+class _Definitions(NamedTuple):
+    """Which bindings of one name reach which step; sets of them are numbers with a bit for each.
+
+    Attributes:
+        bindings: all of the name, in the order in which they were found; bit `n` stands for the one before `n`.
+        before: what may be in force when a step begins; `_UNBOUND` stands for the function's entry.
+        foreign: those that other functions make, at a time that nothing tells.
+    """
+
+    bindings: list[Binding]
+    before: dict[Node, int]
+    foreign: int
+
+    def of(self, numbers: int) -> list[Binding]:
+        """The bindings that `numbers` stands for, in order."""
+        found: list[Binding] = []
+        numbers &= ~_UNBOUND
+        while numbers:
+            lowest = numbers & -numbers
+            found.append(self.bindings[lowest.bit_length() - 2])
+            numbers -= lowest
+        return found
+
+
+_UNBOUND = 1
+
+
 class Evaluator:
     """Answers what an expression of one module stands for."""
 
@@ -152,8 +179,7 @@ class Evaluator:
         self._items: dict[Function, dict[ast.AST, list[Node]]] = {}
         self._located: dict[Function, dict[ast.AST, list[Node]]] = {}
         self._owners: dict[Node, Function] = {}
-        self._reaching: dict[tuple[Function, str], dict[Node, frozenset[Binding | None]]] = {}
-        self._ranked: dict[tuple[Function, str], dict[Binding, int]] = {}
+        self._reaching: dict[tuple[Function, str], _Definitions] = {}
         self._below: dict[Class, list[Class]] | None = None
         self._families: dict[Class, tuple[Class, ...]] = {}
         self._invocations: dict[Function, list[Invocation]] = {}
@@ -318,10 +344,8 @@ class Evaluator:
         if not bindings:
             return self._builtin_or_star(node.id)
         if scope is function and len(bindings) > 1 and at is not None:
-            rank = self._ranks(function, node.id, bindings)
-            reaching = self._definitions(function, node.id, bindings, at)
-            nonlocal_ones = (b for b in bindings if b.function is not function)  # made at a time that nothing tells
-            bindings = sorted({b for b in (*reaching, *nonlocal_ones) if b is not None}, key=rank.__getitem__)
+            definitions = self._definitions(function, node.id, bindings)
+            bindings = definitions.of(definitions.before.get(at, 0) | definitions.foreign)
         elif scope is function and scope.is_module is False and scope.owner is not None and not bindings:
             return _UNKNOWN
         found: set[Value] = set()
@@ -344,50 +368,39 @@ class Evaluator:
             return frozenset({External(f"builtins.{name}")})
         return _UNKNOWN
 
-    def _ranks(self, function: Function, key: str, bindings: list[Binding]) -> dict[Binding, int]:
-        """The order in which the bindings of `key` were found."""
-        known = self._ranked.get((function, key))
+    def _definitions(self, function: Function, key: str, bindings: list[Binding]) -> _Definitions:
+        """Which of the bindings of `key` may be in force at each step of `function`."""
+        known = self._reaching.get((function, key))
         if known is None:
-            known = self._ranked[function, key] = {binding: rank for rank, binding in enumerate(bindings)}
+            known = self._reaching[function, key] = self._solve_definitions(function, bindings)
         return known
 
-    def _definitions(
-        self, function: Function, key: str, bindings: list[Binding], at: Node
-    ) -> frozenset[Binding | None]:
-        """The bindings of `key` that may be in force when `at` begins; None stands for the function's entry."""
-        table = self._reaching.get((function, key))
-        if table is None:
-            table = self._reaching[function, key] = self._solve_definitions(function, bindings)
-        return table.get(at, frozenset())
-
-    def _solve_definitions(self, function: Function, bindings: list[Binding]) -> dict[Node, frozenset[Binding | None]]:
-        graph = self.graph(function)
-        made: dict[Node, Binding] = {}
-        entry: set[Binding | None] = {None}
-        for binding in bindings:
-            if binding.kind is BindingKind.PARAMETER:
-                entry = {binding}
-                continue
-            for node in self.definition_nodes(function, binding):
-                made[node] = binding
-        before: dict[Node, frozenset[Binding | None]] = {}
-        coming: dict[Node, list[frozenset[Binding | None]]] = {graph.entry: [frozenset(entry)]}
+    def _solve_definitions(self, function: Function, bindings: list[Binding]) -> _Definitions:
+        made: dict[Node, int] = {}
+        entry, foreign = _UNBOUND, 0
+        for number, binding in enumerate(bindings, start=1):
+            if binding.function is not function:
+                foreign |= 1 << number
+            elif binding.kind is BindingKind.PARAMETER:
+                entry = 1 << number
+            else:
+                kept = binding.kind is BindingKind.AUGMENTED
+                made.update(dict.fromkeys(self.definition_nodes(function, binding), 0 if kept else 1 << number))
+        before: dict[Node, int] = {}
+        coming = {self.graph(function).entry: entry}
         while coming:
             # The newest first, and handlers last: what many steps lead to is gone through once for all of them.
-            node, ways = coming.popitem()
-            known = before.get(node)
-            reaching = ways[0] if known is None and len(ways) == 1 else frozenset[Binding | None]().union(*ways)
-            if known is not None:
-                if reaching <= known:
-                    continue
-                reaching |= known
-            before[node] = reaching
-            after = (
-                frozenset({made[node]}) if node in made and made[node].kind is not BindingKind.AUGMENTED else reaching
-            )
-            for onward, values in (*((r, reaching) for r in node.raises), *((s, after) for s in node.successors)):
-                coming.setdefault(onward, []).append(values)
-        return before
+            node, reaching = coming.popitem()
+            known = before.get(node, 0)
+            if reaching | known == known:
+                continue
+            before[node] = reaching = reaching | known
+            for onward in node.raises:
+                coming[onward] = coming.get(onward, 0) | reaching
+            after = made.get(node) or reaching
+            for onward in node.successors:
+                coming[onward] = coming.get(onward, 0) | after
+        return _Definitions(bindings, before, foreign)
 
     def definition_nodes(self, function: Function, binding: Binding) -> list[Node]:
         """The steps at which `binding` takes effect."""
@@ -658,13 +671,14 @@ class Evaluator:
             bindings = function.names.get(f"{name}.{node.attr}", [])
         if not bindings or at is None:
             return None
-        reaching = self._definitions(function, f"{name}.{node.attr}", bindings, at)
-        if not reaching or None in reaching or any(b.kind is BindingKind.ANNOTATION for b in reaching if b):
+        definitions = self._definitions(function, f"{name}.{node.attr}", bindings)
+        numbers = definitions.before.get(at, 0)
+        reaching = definitions.of(numbers)
+        if not reaching or numbers & _UNBOUND or any(b.kind is BindingKind.ANNOTATION for b in reaching):
             return None
         found: set[Value] = set()
-        for binding in bindings:
-            if binding in reaching:
-                found |= self.binding_values(binding, context)
+        for binding in reaching:
+            found |= self.binding_values(binding, context)
         return frozenset(found)
 
     def member(self, value: Value, attr: str) -> Values:

@@ -13,6 +13,7 @@ from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind, EventReader
 from flake8_forksafe.model.scopes import Condition, Function
 from flake8_forksafe.model.values import External, FunctionReference, Pipe, Value
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS
 
 Predicate = Callable[[Event], bool]
@@ -404,9 +405,7 @@ class Flow:
 
         A generator that hands out what it reads is normally exhausted, not closed.
         """
-        if not function.is_generator or not any(
-            isinstance(p, ast.Yield) for e in node.expressions() for p in ast.walk(e)
-        ):
+        if not function.is_generator or not any(isinstance(p, ast.Yield) for e in node.expressions() for p in walk(e)):
             return False
         return not any(e.function is function and e.kind is EventKind.READ for e in self.events(subject))
 
@@ -464,7 +463,7 @@ class Flow:
 
     def _is_stable(self, test: ast.expr, function: Function) -> bool:
         """Whether a test comes out the same wherever it stands in a function, as far as names go."""
-        return all(self._keeps_truth(part.id, function) for part in ast.walk(test) if isinstance(part, ast.Name))
+        return all(self._keeps_truth(part.id, function) for part in walk(test) if isinstance(part, ast.Name))
 
     def _keeps_truth(self, name: str, function: Function) -> bool:
         """Whether `name` is bound once, or again only under the test that it is true (`if data: data += "x"`)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.model.scopes import Binding, Class, Function
 from flake8_forksafe.model.values import External, Unknown, Value
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.stdlib.names import STANDARD_MODULES
 
 if TYPE_CHECKING:
@@ -130,6 +131,6 @@ class Holdings:
             return False
         known = self._comprehended.get(home)
         if known is None:
-            comprehensions = (p for p in ast.walk(home.node) if isinstance(p, _COMPREHENSIONS))
-            known = self._comprehended[home] = frozenset(n for p in comprehensions for n in ast.walk(p))
+            comprehensions = (p for p in walk(home.node) if isinstance(p, _COMPREHENSIONS))
+            known = self._comprehended[home] = frozenset(n for p in comprehensions for n in walk(p))
         return call in known

@@ -383,8 +383,13 @@ class _Walk:
 
     def run(self, body: list[ast.stmt], function: Function) -> None:
         self.push_block(body, function, None, None, None)
-        while self.stack:
-            self.visit(*self.stack.pop())
+        stack = self.stack
+        while stack:
+            node, fn, cls, cond, comp = stack.pop()
+            if cond is not None and isinstance(node, _CONDITIONED):
+                self.table.conditions[node] = cond
+            visit = _VISITS.get(node.__class__, _Walk.visit_fields)
+            visit(self, node, fn, cls, cond, comp)
 
     def push_all(
         self,
@@ -407,79 +412,109 @@ class _Walk:
                 cond = Condition(statement.test, False, cond)
         self.stack.extend(reversed(frames))
 
-    def visit(
+    # -- one node: learn from it and push what stands under it -----------------------------------------------------
+
+    def visit_name(
+        self, node: ast.Name, fn: Function, cls: Class | None, _cond: Condition | None, comp: _Names | None
+    ) -> None:
+        if comp is not None and node.id in comp and isinstance(node.ctx, ast.Load):
+            self.table.comprehension_names[node] = comp[node.id]
+        elif cls is not None and isinstance(node.ctx, ast.Load):
+            self.table.class_bodies[node] = cls
+        fn.words.add(node.id)
+
+    def visit_constant(
+        self, node: ast.Constant, fn: Function, _cls: Class | None, _cond: Condition | None, _comp: _Names | None
+    ) -> None:
+        value = node.value
+        if value.__class__ is str and value.isidentifier():
+            fn.other_words.add(value)
+
+    def visit_keyword(
+        self, node: ast.keyword, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        if node.arg is not None:
+            fn.other_words.add(node.arg)
+        self.stack.append((node.value, fn, cls, cond, comp))
+
+    def visit_attribute(
+        self, node: ast.Attribute, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        value: ast.expr = node
+        while isinstance(value, ast.Attribute):
+            fn.words.add(value.attr)
+            value = value.value
+        self.stack.append((value, fn, cls, cond, comp))
+
+    def visit_call(
+        self, node: ast.Call, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        fn.calls.append(node)
+        self.table.home[node] = fn
+        self.note_mutating_call(node, fn)
+        self.visit_fields(node, fn, cls, cond, comp)
+
+    def visit_if_exp(
+        self, node: ast.IfExp, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        self.stack.append((node.orelse, fn, cls, Condition(node.test, False, cond), comp))
+        self.stack.append((node.body, fn, cls, Condition(node.test, True, cond), comp))
+        self.stack.append((node.test, fn, cls, cond, comp))
+
+    def visit_await(
+        self, node: ast.Await, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        self.table.awaited.add(node.value)
+        self.stack.append((node.value, fn, cls, cond, comp))
+
+    def visit_yield(
+        self,
+        node: ast.Yield | ast.YieldFrom,
+        fn: Function,
+        cls: Class | None,
+        cond: Condition | None,
+        comp: _Names | None,
+    ) -> None:
+        fn.is_generator = True
+        if node.value is not None:
+            fn.yields.append(node.value)
+            self.stack.append((node.value, fn, cls, cond, comp))
+
+    def visit_return(
+        self, node: ast.Return, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        if node.value is not None:
+            fn.returns.append(node.value)
+            self.stack.append((node.value, fn, cls, cond, comp))
+
+    def visit_binding(
         self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
     ) -> None:
-        """Learn from one node and push what stands under it."""
-        if cond is not None and isinstance(node, ast.stmt | ast.Call | ast.Dict | ast.IfExp):
-            self.table.conditions[node] = cond
-        match node:
-            case ast.Name():
-                if comp is not None and node.id in comp and isinstance(node.ctx, ast.Load):
-                    self.table.comprehension_names[node] = comp[node.id]
-                elif cls is not None and isinstance(node.ctx, ast.Load):
-                    self.table.class_bodies[node] = cls
-                fn.words.add(node.id)
-                return
-            case ast.Constant(value=value):
-                if isinstance(value, str) and value.isidentifier():
-                    fn.other_words.add(value)
-                return
-            case ast.keyword(arg=str(name)):
-                fn.other_words.add(name)
-            case ast.Attribute():
-                fn.words.add(node.attr)
-                self.stack.append((node.value, fn, cls, cond, comp))
-                return
-            case ast.Call():
-                fn.calls.append(node)
-                self.table.home[node] = fn
-                self.note_mutating_call(node, fn)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                self.enter_function(node, fn, cls, cond, comp)
-                return
-            case ast.ClassDef():
-                self.enter_class(node, fn, cls, cond)
-                return
-            case ast.If() | ast.While():
-                self.branch(node, fn, cls, cond, comp)
-                return
-            case ast.IfExp():
-                self.stack.append((node.orelse, fn, cls, Condition(node.test, False, cond), comp))
-                self.stack.append((node.body, fn, cls, Condition(node.test, True, cond), comp))
-                self.stack.append((node.test, fn, cls, cond, comp))
-                return
-            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                self.enter_comprehension(node, fn, cls, cond, comp)
-                return
-            case ast.Await():
-                self.table.awaited.add(node.value)
-            case ast.Yield() | ast.YieldFrom():
-                fn.is_generator = True
-                if node.value is not None:
-                    fn.yields.append(node.value)
-            case ast.Return() if node.value is not None:
-                fn.returns.append(node.value)
-            case _:
-                self.bind_statement(node, fn, cls)
-        for field_value in reversed(telling_fields(node)):
-            if isinstance(field_value, ast.AST):
-                self.stack.append((field_value, fn, cls, cond, comp))
-            elif isinstance(field_value[0], ast.stmt):
-                self.push_block([s for s in field_value if isinstance(s, ast.stmt)], fn, cls, cond, comp)
+        self.bind_statement(node, fn, cls)
+        self.visit_fields(node, fn, cls, cond, comp)
+
+    def visit_fields(
+        self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
+    ) -> None:
+        stack = self.stack
+        for value in reversed(telling_fields(node)):
+            if isinstance(value, ast.AST):
+                stack.append((value, fn, cls, cond, comp))
+            elif isinstance(value[0], ast.stmt):
+                self.push_block([s for s in value if isinstance(s, ast.stmt)], fn, cls, cond, comp)
             else:
-                self.stack.extend([(v, fn, cls, cond, comp) for v in reversed(field_value) if isinstance(v, ast.AST)])
+                stack += [(v, fn, cls, cond, comp) for v in reversed(value) if isinstance(v, ast.AST)]
 
     # -- compound nodes -------------------------------------------------------------------------------------------
 
-    def branch(
+    def visit_branch(
         self, node: ast.If | ast.While, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
     ) -> None:
         self.push_block(node.orelse, fn, cls, _with_flags(node.orelse, Condition(node.test, False, cond)), comp)
         self.push_block(node.body, fn, cls, _with_flags(node.body, Condition(node.test, True, cond)), comp)
         self.stack.append((node.test, fn, cls, cond, comp))
 
-    def enter_function(
+    def visit_function(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
         fn: Function,
@@ -514,7 +549,9 @@ class _Walk:
                 self.table.put_to_sleep(inner, block)
         self.push_all(outside, fn, cls, cond, comp)
 
-    def enter_class(self, node: ast.ClassDef, fn: Function, outer: Class | None, cond: Condition | None) -> None:
+    def visit_class(
+        self, node: ast.ClassDef, fn: Function, outer: Class | None, cond: Condition | None, _comp: _Names | None
+    ) -> None:
         cls = Class(node, fn, outer)
         self.table.classes.append(cls)
         self.table.class_by_node[node] = cls
@@ -522,7 +559,7 @@ class _Walk:
         self.push_all(node.body, fn, cls, cond, None)
         self.push_all([*node.bases, *(k.value for k in node.keywords), *node.decorator_list], fn, outer, cond, None)
 
-    def enter_comprehension(
+    def visit_comprehension(
         self, node: Comprehension, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
     ) -> None:
         names = dict(comp or {})
@@ -655,6 +692,29 @@ class _Walk:
         elif node.args:
             method = "extend" if func.attr == "extend" else "append"
             self.mutation(Mutation(fn, node, add, method, None, node.args[0]))
+
+
+_CONDITIONED = (ast.stmt, ast.Call, ast.Dict, ast.IfExp)
+#: What is done with a node of a class; with the others it is `_Walk.visit_fields`.
+_VISITS: dict[type[ast.AST], Callable[..., None]] = {
+    ast.Name: _Walk.visit_name,
+    ast.Constant: _Walk.visit_constant,
+    ast.keyword: _Walk.visit_keyword,
+    ast.Attribute: _Walk.visit_attribute,
+    ast.Call: _Walk.visit_call,
+    ast.IfExp: _Walk.visit_if_exp,
+    ast.Await: _Walk.visit_await,
+    ast.Return: _Walk.visit_return,
+    ast.ClassDef: _Walk.visit_class,
+    **dict.fromkeys((ast.Yield, ast.YieldFrom), _Walk.visit_yield),
+    **dict.fromkeys((ast.If, ast.While), _Walk.visit_branch),
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda), _Walk.visit_function),
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), _Walk.visit_comprehension),
+    **dict.fromkeys((ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr), _Walk.visit_binding),
+    **dict.fromkeys((ast.For, ast.AsyncFor, ast.withitem, ast.ExceptHandler), _Walk.visit_binding),
+    **dict.fromkeys((ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal), _Walk.visit_binding),
+    **dict.fromkeys((ast.MatchAs, ast.MatchStar, ast.MatchMapping), _Walk.visit_binding),
+}
 
 
 def _with_flags(body: list[ast.stmt], cond: Condition) -> Condition:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from flake8_forksafe.model.scopes import ScopeTable
+from flake8_forksafe.model.walking import children
 
 
 class Syntax:
@@ -132,7 +133,7 @@ def _parents_in(tree: ast.AST) -> dict[ast.AST, ast.AST]:
     stack = [tree]
     while stack:
         node = stack.pop()
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             found[child] = node
             stack.append(child)
     return found

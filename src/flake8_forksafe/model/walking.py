@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 #: Fields that never lead to an expression or statement.
 _DULL = frozenset(
@@ -31,6 +32,15 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif isinstance(value, ast.AST):
             found.append(value)
     return found
+
+
+def walk(root: ast.AST) -> Iterator[ast.AST]:
+    """Yield `root` and all under it, in no order, in half the time of `ast.walk`: without operators and contexts."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += children(node)
 
 
 def telling_fields(node: ast.AST) -> list[ast.AST | list[object]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from flake8_forksafe import gate
+from flake8_forksafe.model.walking import last_name, walk
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How many arguments `subprocess.Popen` takes by position up to `preexec_fn`.
 _HOOK_POSITION = 7
+#: At which place the methods that wait for a child take the time limit.
+_LIMIT_POSITIONS = {"wait": 0, "communicate": 1}
 
 
 def may_start_thread_at_import(outline: Outline) -> bool:
@@ -46,6 +49,67 @@ def may_give_hook(scopes: ScopeTable, live: Sequence[Function]) -> bool:
         for function in live
         for call in function.calls
     )
+
+
+def may_use_pipes(_scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether a live function may do more with a child that has pipes than to communicate with it."""
+    return any(function.uses_streams or not words.WAIT_OR_REFLECT.isdisjoint(function.words) for function in live)
+
+
+def may_neglect_pipes(scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether that is so, or a live function makes a child that it does not plainly communicate with."""
+    return may_use_pipes(scopes, live) or any(map(_may_neglect_child, live))
+
+
+def may_time_out(_scopes: ScopeTable, live: Sequence[Function]) -> bool:
+    """Whether a live function may wait for a child with a time limit: by name, by place, or through an alias."""
+    return any(map(_may_time_out, live))
+
+
+def _may_time_out(function: Function) -> bool:
+    if not words.TIME_LIMIT.isdisjoint(function.words | function.other_words):
+        return True
+    if function.words.isdisjoint(_LIMIT_POSITIONS):
+        return False
+    named = [(last_name(call.func), call) for call in function.calls]
+    waits = [(name, call) for name, call in named if name in _LIMIT_POSITIONS]
+    mentions = sum(isinstance(n, ast.Attribute) and n.attr in _LIMIT_POSITIONS for n in walk(function.node))
+    return mentions > len(waits) or any(len(call.args) > _LIMIT_POSITIONS[name] for name, call in waits)
+
+
+def _may_neglect_child(function: Function) -> bool:
+    """Whether `function` makes a child but for `Popen(…).communicate()` or `child = Popen(…)` with that later."""
+    if words.POPEN.isdisjoint(function.words | function.other_words):
+        return False
+    makers = plain = 0
+    bound: list[str] = []
+    talks: set[str] = set()
+    for node in walk(function.node):
+        match node:
+            case ast.Attribute(attr="communicate", value=child):
+                plain += _makes_child(child)
+                talks.add(last_name(child))
+            case ast.Assign(targets=[ast.Name(id=name)], value=child) if _makes_child(child):
+                bound.append(name)
+            case ast.withitem(optional_vars=ast.Name(id=name), context_expr=child) if _makes_child(child):
+                bound.append(name)
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name)) if name in words.POPEN:
+                makers += 1
+            case _:
+                continue
+    imports = (b for bs in function.names.values() for b in bs if b.imported.rpartition(".")[2] in words.POPEN)
+    return (
+        makers > plain + len(bound)
+        or len(bound) > len(set(bound))
+        or not talks.issuperset(bound)
+        or any(b.imported.rpartition(".")[2] not in function.names for b in imports)
+    )
+
+
+def _makes_child(node: ast.expr) -> bool:
+    if isinstance(node, ast.Await):
+        node = node.value
+    return isinstance(node, ast.Call) and last_name(node.func) in words.POPEN
 
 
 def _spelled_at_import(tree: ast.AST) -> set[str]:
@@ -100,7 +164,12 @@ class WordSearch:
 
     def passes(self, triggers: Sequence[Sequence[str]]) -> bool:
         """Return whether at least one word occurs of every group of `triggers`."""
-        return self._any or all(not self._found.isdisjoint(group) or self._finds(group) for group in triggers)
+        if self._any:
+            return True
+        for group in triggers:
+            if self._found.isdisjoint(group) and (self._searched.issuperset(group) or not self._finds(group)):
+                return False
+        return True
 
     def _finds(self, group: Sequence[str]) -> bool:
         """Search for the words of `group` that have not been searched for, up to the first that occurs."""

@@ -58,6 +58,12 @@ class Node:
     _parts: list[ast.AST] | None = None
 
     @property
+    def is_test_or_loop(self) -> bool:
+        """Whether a path goes on here depends on a test, or on what a loop runs over."""
+        kind = self.kind
+        return kind is NodeKind.ASSUME or kind is NodeKind.SKIPPED or kind is NodeKind.NEXT
+
+    @property
     def parts(self) -> list[ast.AST]:
         """Everything this step evaluates, operands before the operations that use them."""
         if self._parts is None:

@@ -9,6 +9,7 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -137,6 +138,12 @@ class Invocation(NamedTuple):
     call: ast.Call
     function: Function
     direct: bool
+
+
+@lru_cache(maxsize=4096)
+def _out_of_sight(name: str) -> Values:
+    """What the dotted `name` of something outside the module stands for."""
+    return frozenset({External(canonical(name))})
 
 
 class _Definitions(NamedTuple):
@@ -416,7 +423,7 @@ class Evaluator:
         function = binding.function
         match binding.kind:
             case BindingKind.IMPORT:
-                return frozenset({External(canonical(binding.imported))})
+                return _out_of_sight(binding.imported)
             case BindingKind.DEFINITION:
                 if isinstance(binding.definition, Class):
                     return frozenset({ClassReference(binding.definition)})
@@ -685,7 +692,7 @@ class Evaluator:
         """What attribute `attr` of a value is."""
         match value:
             case External(name):
-                return frozenset({External(canonical(f"{name}.{attr}"))})
+                return _out_of_sight(f"{name}.{attr}")
             case Instance(cls) | ClassReference(cls):
                 return self.class_attribute(cls, attr)
             case Handle(site=ast.ClassDef() as site) if self._defines(self.scopes.class_by_node[site], attr):

@@ -108,7 +108,7 @@ class Signal(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Event:
     """One thing that happens to one subject at one step.
 
@@ -162,6 +162,11 @@ _OWN_MODULES = STANDARD_MODULES | {"psutil"}
 _SMALL_WRITE = 512
 _HANDLE_METHODS_BY_REFERENCE = frozenset(
     {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close"}
+)
+#: What an event may come of, besides whole statements.
+_TELLING_PARTS = frozenset(
+    {ast.Call, ast.Attribute, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred}
+    | {ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp}
 )
 _DAEMON_FLAGS = frozenset({"daemon", "_daemonic"})
 _STARTED_KINDS = frozenset({ResourceKind.THREAD, ResourceKind.TIMER})
@@ -228,8 +233,10 @@ class EventReader:
                 return
             case _:
                 pass
-        self._note_waits(step.parts)
-        for part in step.parts:
+        telling = [part for part in step.parts if part.__class__ in _TELLING_PARTS]
+        if telling:
+            self._note_waits(telling)
+        for part in telling:
             match part:
                 case ast.Call():
                     yield from self._called(part, step)

@@ -261,6 +261,7 @@ class Flow:
         named = {f[0] for clause in query.facts if isinstance(clause, frozenset) for f in clause}
         tracked = self._tracked_tests(function) | flags | named
         outcome = Outcome()
+        suspends = function.is_generator
         limit = _STATES_PER_NODE * len(graph.nodes) + 1000
         seen: set[_State] = set()
         work = [(_State(start, query.facts), index)]
@@ -274,7 +275,8 @@ class Flow:
                 trail.ends[state] = settled[state]
                 continue
             node = state.node
-            stopped, passes_raising = self._run_step(state, first, query, found, outcome)
+            quiet = node not in self.by_step
+            stopped, passes_raising = (False, True) if quiet else self._run_step(state, first, query, found, outcome)
             if node is graph.exit and not stopped:
                 outcome.completes = True
             if node is graph.raised and not stopped:
@@ -287,11 +289,12 @@ class Flow:
                 trail.ends[state] = Outcome([], completes, raises, stopped or leaving)
             raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise) and not leaving)
             unmade = whole and node is start and first == index
-            if passes_raising and not unmade and (raising or self._closed_at(node, function, query.subject)):
-                onward.extend(node.raises)
+            raising = raising or (suspends and self._closed_at(node, function, query.subject))
+            if raising and passes_raising and not unmade:
+                onward += node.raises
             known = _with_flag(state.facts, node, flags) if flags else state.facts
             for target in onward:
-                facts = self._facts_on(target, known, tracked, query)
+                facts = self._facts_on(target, known, tracked, query) if target.is_test_or_loop else known
                 if facts is None:
                     continue
                 following = _State(target, facts)
@@ -401,11 +404,11 @@ class Flow:
         return facts if consistent(facts) else None
 
     def _closed_at(self, node: Node, function: Function, subject: Value) -> bool:
-        """Whether a generator is suspended at `node`, so that `close()` raises there as a matter of course.
+        """Whether `function`, a generator, is suspended at `node`, where `close()` raises as a matter of course.
 
         A generator that hands out what it reads is normally exhausted, not closed.
         """
-        if not function.is_generator or not any(isinstance(p, ast.Yield) for e in node.expressions() for p in walk(e)):
+        if not any(isinstance(p, ast.Yield) for e in node.expressions() for p in walk(e)):
             return False
         return not any(e.function is function and e.kind is EventKind.READ for e in self.events(subject))
 

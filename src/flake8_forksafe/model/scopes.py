@@ -16,6 +16,7 @@ from functools import cached_property
 from flake8_forksafe.model.walking import telling_fields
 from flake8_forksafe.outline import Block, Outline
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
+from flake8_forksafe.stdlib.subprocess import STREAMS
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -35,7 +36,7 @@ class BindingKind(Enum):
     OTHER = auto()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Binding:
     """One place where a name or attribute is bound.
 
@@ -54,7 +55,7 @@ class Binding:
     annotation: ast.expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Condition:
     """A link in the chain of tests that a statement stands under, innermost first."""
 
@@ -63,7 +64,7 @@ class Condition:
     outer: Condition | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mutation:
     """A call or assignment that puts something into a container or dict: `procs.append(p)`, `kwargs["x"] = y`."""
 
@@ -106,6 +107,7 @@ class Function:
     `may_hold` tells of its expressions whether they can stand for a resource, or for a function that matters; None
     where all are to be looked at.
     `stores` are the attributes, globals and names of a class that it binds, `mutations` what it puts into containers.
+    `uses_streams` tells that it spells an attribute `stdin`, `stdout` or `stderr` of anything but `sys`.
     """
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
@@ -124,6 +126,7 @@ class Function:
     stores: list[tuple[str, Binding]] = field(default_factory=list)
     mutations: list[Mutation] = field(default_factory=list)
     is_generator: bool = False
+    uses_streams: bool = False
     receiver: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -443,6 +446,8 @@ class _Walk:
         value: ast.expr = node
         while isinstance(value, ast.Attribute):
             fn.words.add(value.attr)
+            if value.attr in STREAMS and not (isinstance(value.value, ast.Name) and value.value.id == "sys"):
+                fn.uses_streams = True
             value = value.value
         self.stack.append((value, fn, cls, cond, comp))
 

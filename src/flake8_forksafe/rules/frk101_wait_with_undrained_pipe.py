@@ -113,6 +113,7 @@ from flake8_forksafe.fixes.communicate import communicate
 from flake8_forksafe.fixes.unread import discard_all
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import waits
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -143,4 +144,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE, words.WAIT),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

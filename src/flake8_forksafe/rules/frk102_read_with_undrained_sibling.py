@@ -115,6 +115,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.pipes import SIBLING
 from flake8_forksafe.model.values import Handle
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -147,4 +148,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

@@ -93,6 +93,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.communicate import communicate
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, reaps, waits
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
@@ -126,4 +127,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

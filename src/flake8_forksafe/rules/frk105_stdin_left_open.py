@@ -100,6 +100,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.stdin import close_input
 from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -127,4 +128,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

@@ -104,6 +104,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.values import Handle
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -148,4 +149,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

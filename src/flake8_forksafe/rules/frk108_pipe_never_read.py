@@ -104,6 +104,7 @@ from flake8_forksafe.finding import Finding
 from flake8_forksafe.fixes.unread import discard_output
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import looks_after
+from flake8_forksafe.prefilter import may_neglect_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -138,4 +139,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_neglect_pipes,
 )

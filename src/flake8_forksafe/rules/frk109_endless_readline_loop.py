@@ -101,6 +101,7 @@ from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.fixes.sentinels import bytes_sentinel
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -132,4 +133,5 @@ RULE = Rule(
     names=(words.POPEN, words.PIPE),
     makers=words.POPEN,
     check=check,
+    plausible=may_use_pipes,
 )

@@ -91,6 +91,7 @@ from collections.abc import Iterator
 from flake8_forksafe.finding import Finding, Related, Span
 from flake8_forksafe.fixes.ending import end_after_timeout
 from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.prefilter import may_time_out
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
@@ -128,4 +129,5 @@ RULE = Rule(
     makers=words.POPEN,
     settlers=words.REAPING,
     check=check,
+    plausible=may_time_out,
 )

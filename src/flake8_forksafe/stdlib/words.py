@@ -65,5 +65,12 @@ SESSION = frozenset(
 START_METHOD = frozenset({"set_start_method"})
 #: What takes the status of a child that somebody else waits for.
 REAPING = frozenset({"SIGCHLD", "SIGCLD", "wait", "waitpid", "waitid", "wait3", "wait4"})
+#: Without one of these, or an attribute that is a stream, nobody waits for a child or reads from it but `communicate`.
+WAIT_OR_REFLECT = frozenset(
+    {"wait", "poll", "wait_for", "wait_procs", "waitpid", "waitid", "wait3", "wait4"}
+    | {"getattr", "attrgetter", "methodcaller", "__dict__", "vars"}
+)
+#: What gives a wait a time limit, but for its place among the arguments.
+TIME_LIMIT = frozenset({"timeout", "wait_for", "getattr", "attrgetter", "methodcaller"})
 SIGNAL = frozenset({"terminate", "kill", "send_signal", "killpg", "pidfd_send_signal"})
 WAIT = frozenset({"wait", "poll", "returncode", "communicate", "to_thread", "run_in_executor", "wait_for"})

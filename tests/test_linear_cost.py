@@ -34,6 +34,7 @@ GUARDED = (
     "returns in a row",
     "children with a name each",
     "children under one name",
+    "children in one list",
     "methods of one class",
     "functions that call each other",
     "method chain",

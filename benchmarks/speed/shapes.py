@@ -192,9 +192,7 @@ SHAPES = (
         _WIDE,
     ),
     Shape("children under one name", _sequence(_CHILD + "    p.wait()\n", before="", after=""), _WIDE),
-    Shape(
-        "children in one list", _sequence(_LIST, before="    running = []\n", after=_EACH_WAIT), (125, 250, 500, 1000)
-    ),
+    Shape("children in one list", _sequence(_LIST, before="    running = []\n", after=_EACH_WAIT), _WIDE),
     Shape("keywords in one dict", _keywords, _WIDE),
     Shape("methods of one class", _methods, _WIDE),
     Shape("methods that call each other", _method_chain, (50, 100, 200), "FRK108"),

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import cache
 from itertools import pairwise
 
 from flake8_forksafe.model.cfg import Node, NodeKind
@@ -681,7 +682,8 @@ class EventReader:
     def _arguments(self, call: ast.Call, step: Node, *, in_sight: bool) -> Iterator[Event]:
         """What a call may do with what it is given."""
         stack = [*(k.value for k in reversed(call.keywords)), *reversed(call.args)]
-        callbacks = any(isinstance(v, FunctionReference) for node in stack for v in self._eval(node, step))
+        given = tuple(stack)
+        calls_back = cache(lambda: any(isinstance(v, FunctionReference) for n in given for v in self._eval(n, step)))
         while stack:
             node = stack.pop()
             if node.__class__ is ast.Constant:
@@ -699,7 +701,7 @@ class EventReader:
             follow = self._may_hold(node) or self._is_of_library(node)
             for value in in_order(self._eval(node, step) if follow else NOTHING):
                 match value:
-                    case Handle() if not in_sight and not callbacks and value.origin is not call:
+                    case Handle() if not in_sight and value.origin is not call and not calls_back():
                         yield self._event(EventKind.ESCAPE, value, call, step)
                     case Pipe(handle, stream):
                         yield self._event(EventKind.HAND_OVER, handle, call, step, stream=stream, call=call)
@@ -711,7 +713,7 @@ class EventReader:
                         yield from self._kill_by_reference(name, call, step)
                     case Derived(HandlePart.PID, handle) if self._is_foreign_call(call, step):
                         yield self._event(EventKind.TELL, handle, call, step)
-                    case Collection() if not in_sight and not callbacks:
+                    case Collection() if not in_sight and not calls_back():
                         yield from self._released(frozenset({value}), call, step)
                     case Resource() | Descriptor() if not in_sight:
                         yield self._event(EventKind.ESCAPE, value, call, step, call=call)

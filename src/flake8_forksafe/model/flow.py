@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -27,6 +28,8 @@ _TRACKED_TESTS = 5
 _STATES_PER_NODE = 40
 #: How many calls deep one search goes; real code is seldom more than five deep.
 _CALL_DEPTH = 24
+#: From so many events of one node on, they are looked up by their subject.
+_MANY_EVENTS = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +113,17 @@ def _merge_ends(into: Outcome, other: Outcome) -> bool:
     return known != (into.completes, into.raises, into.stopped)
 
 
+@dataclass(slots=True, eq=False)
+class _Stretch:
+    """Steps of which each leads on to the next one and nowhere else, but by raising.
+
+    `busy` are the places in it of those that may concern any subject.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    busy: list[int] = field(default_factory=list)
+
+
 class Flow:
     """All events of a module, and searches over their order."""
 
@@ -131,6 +145,9 @@ class Flow:
         self._shared_names = {name for f in evaluator.scopes.functions for name in f.outer_names}
         self._feasible: dict[Node, bool] = {}
         self._containers: dict[Node, frozenset[Value]] = {}
+        self._numbers: dict[Node, dict[Value | None, list[int]]] = {}
+        self._stops: dict[tuple[Value, Function], dict[_Stretch, list[int]]] = {}
+        self._stretches: dict[Function, dict[Node, tuple[_Stretch, int]]] = {}
         for function in live:
             for event in EventReader(evaluator, function).read():
                 self._note(event)
@@ -262,6 +279,7 @@ class Flow:
         tracked = self._tracked_tests(function) | flags | named
         outcome = Outcome()
         suspends = function.is_generator
+        hop = _stay if query.exceptions or suspends else self._hop(function, query)
         limit = _STATES_PER_NODE * len(graph.nodes) + 1000
         seen: set[_State] = set()
         work = [(_State(start, query.facts), index)]
@@ -277,15 +295,12 @@ class Flow:
             node = state.node
             quiet = node not in self.by_step
             stopped, passes_raising = (False, True) if quiet else self._run_step(state, first, query, found, outcome)
-            if node is graph.exit and not stopped:
-                outcome.completes = True
-            if node is graph.raised and not stopped:
-                outcome.raises = True
+            completes, raises = node is graph.exit and not stopped, node is graph.raised and not stopped
+            outcome.completes, outcome.raises = outcome.completes or completes, outcome.raises or raises
             onward: list[Node] = [] if stopped else list(node.successors)
             leaving = query.until_exit and raises_system_exit(node)
             outcome.stopped = outcome.stopped or stopped or leaving
             if settled is not None and first == 0:
-                completes, raises = node is graph.exit and not stopped, node is graph.raised and not stopped
                 trail.ends[state] = Outcome([], completes, raises, stopped or leaving)
             raising = query.exceptions or (query.raising and isinstance(node.item, ast.Raise) and not leaving)
             unmade = whole and node is start and first == index
@@ -297,7 +312,7 @@ class Flow:
                 facts = self._facts_on(target, known, tracked, query) if target.is_test_or_loop else known
                 if facts is None:
                     continue
-                following = _State(target, facts)
+                following = _State(hop(target), facts)
                 if settled is not None and first == 0:
                     trail.before.setdefault(following, []).append(state)
                 if following not in seen:
@@ -307,11 +322,55 @@ class Flow:
             trail.settle(settled)
         return outcome
 
+    def _hop(self, function: Function, query: Query) -> Callable[[Node], Node]:
+        """Return what leads from a step to the next one, itself included, at which the search has something to see."""
+        places = self._stretches.get(function)
+        if places is None:
+            places = self._stretches[function] = self._stretched(function)
+        stops = [self._stops_of(subject, function) for subject in (query.subject, *query.also)]
+
+        def hop(node: Node) -> Node:
+            if node not in places:
+                return node
+            stretch, index = places[node]
+            end = len(stretch.nodes) - 1
+            for to_stop_at in (stretch.busy, *(of_subject.get(stretch, []) for of_subject in stops)):
+                following = bisect_left(to_stop_at, index)
+                end = min([end, *to_stop_at[following : following + 1]])
+            return stretch.nodes[end]
+
+        return hop
+
+    def _stops_of(self, subject: Value, function: Function) -> dict[_Stretch, list[int]]:
+        """The places in the stretches of a function, in order, at which something happens to `subject`."""
+        known = self._stops.get((subject, function))
+        if known is None:
+            known = self._stops[subject, function] = {}
+            places = self._stretches[function]
+            for event in self.by_subject.get(subject, ()):
+                if event.step in places:
+                    stretch, index = places[event.step]
+                    insort(known.setdefault(stretch, []), index)
+        return known
+
+    def _stretched(self, function: Function) -> dict[Node, tuple[_Stretch, int]]:
+        """The stretch that each step of `function` stands in, with its place there; without tests and loops."""
+        places: dict[Node, tuple[_Stretch, int]] = {}
+        for start in self.evaluator.graph(function).nodes:
+            stretch, node = _Stretch(), start
+            while len(node.successors) == 1 and not node.is_test_or_loop and node not in places:
+                places[node] = stretch, len(stretch.nodes)
+                if _may_concern_all(node, self.by_step.get(node, ())):
+                    stretch.busy.append(len(stretch.nodes))
+                stretch.nodes.append(node)
+                node = node.successors[0]
+        return places
+
     def _run_step(
         self, state: _State, first: int, query: Query, found: set[Event], outcome: Outcome
     ) -> tuple[bool, bool]:
         """Go through the events of one node. Return whether the path ends here, and whether it may leave by raising."""
-        for event in self.by_step.get(state.node, ())[first:]:
+        for event in self._concerning(state.node, first, query):
             if event.kind is EventKind.CALL and isinstance(event.subject, FunctionReference):
                 inner = self._enter(event, event.subject.function, query, state.facts)
                 if inner is not None:
@@ -330,7 +389,7 @@ class Flow:
                     return True, False
                 continue
             if event.subject != query.subject and event.subject not in query.also:
-                if query.until_exit and isinstance(event.subject, External) and event.subject.name in ENDS_PROCESS:
+                if query.until_exit and _ends_process(event):
                     return True, False
                 continue
             if event.kind is EventKind.ABSENT:
@@ -344,6 +403,20 @@ class Flow:
                 if not query.beyond:
                     return True, False
         return False, True
+
+    def _concerning(self, node: Node, first: int, query: Query) -> list[Event]:
+        """The events of one node from `first` on; of many only those that a query may ask about."""
+        events = self.by_step[node]
+        if len(events) < _MANY_EVENTS:
+            return events[first:]
+        numbers = self._numbers.get(node)
+        if numbers is None:
+            numbers = self._numbers[node] = {}
+            for number, event in enumerate(events):
+                key = None if _may_concern_any(event) else event.subject
+                numbers.setdefault(key, []).append(number)
+        asked = sorted(n for key in {None, query.subject, *query.also} for n in numbers.get(key, ()) if n >= first)
+        return [events[number] for number in asked]
 
     def _enter(self, call: Event, callee: Function, query: Query, facts: Facts) -> Outcome | None:
         """What happens in a called function of the module; None when it has nothing to do with the subject."""
@@ -580,6 +653,27 @@ def _with_flag(facts: Facts, step: Node, flags: frozenset[str]) -> Facts:
             return frozenset(kept) | {(name, truth)}
         case _:
             return facts
+
+
+def _stay(node: Node) -> Node:
+    return node
+
+
+def _may_concern_all(node: Node, events: Iterable[Event]) -> bool:
+    """Whether a step counts for every subject: it calls, hands on, ends the process, raises, or sets a flag."""
+    match node.item:
+        case ast.Raise() | ast.Assign(value=ast.Constant(value=bool())):
+            return True
+        case _:
+            return any(map(_may_concern_any, events))
+
+
+def _may_concern_any(event: Event) -> bool:
+    return isinstance(event.subject, FunctionReference) or _ends_process(event)
+
+
+def _ends_process(event: Event) -> bool:
+    return isinstance(event.subject, External) and event.subject.name in ENDS_PROCESS
 
 
 def _is_last_call(site: ast.AST, step: Node) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
+from typing import NamedTuple
 
-from flake8_forksafe.model.walking import telling_fields
+from flake8_forksafe.model.walking import telling_fields, walk
 from flake8_forksafe.outline import Block, Outline
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
 from flake8_forksafe.stdlib.subprocess import STREAMS
@@ -374,160 +375,139 @@ def spelled_in(functions: Iterable[Function]) -> set[str]:
 
 
 _Names = dict[str, Binding]
-_Frame = tuple[ast.AST, Function, Class | None, Condition | None, _Names | None]
+
+
+class _Where(NamedTuple):
+    """Where a node stands.
+
+    Attributes:
+        function: what evaluates it.
+        cls: the class in whose body it stands, and in no function there.
+        test: the innermost test that it stands under.
+        names: what the comprehensions around it bind.
+    """
+
+    function: Function
+    cls: Class | None = None
+    test: Condition | None = None
+    names: _Names | None = None
+
+    def under(self, test: ast.expr, *, truth: bool) -> _Where:
+        """The same place where `test` has come out as `truth`."""
+        return self._replace(test=Condition(test, truth, self.test))
 
 
 class _Walk:
-    """The walk itself: an explicit stack of nodes with the scope that each stands in."""
+    """The walk itself: an explicit stack of nodes, each with where it stands."""
 
     def __init__(self, table: ScopeTable) -> None:
         self.table = table
-        self.stack: list[_Frame] = []
+        self.stack: list[tuple[ast.AST, _Where]] = []
 
     def run(self, body: list[ast.stmt], function: Function) -> None:
-        self.push_block(body, function, None, None, None)
+        self.push_block(body, _Where(function))
         stack = self.stack
         while stack:
-            node, fn, cls, cond, comp = stack.pop()
-            if cond is not None and isinstance(node, _CONDITIONED):
-                self.table.conditions[node] = cond
+            node, where = stack.pop()
+            if where.test is not None and isinstance(node, _CONDITIONED):
+                self.table.conditions[node] = where.test
             visit = _VISITS.get(node.__class__, _Walk.visit_fields)
-            visit(self, node, fn, cls, cond, comp)
+            visit(self, node, where)
 
-    def push_all(
-        self,
-        nodes: list[ast.stmt] | list[ast.expr] | list[ast.AST],
-        fn: Function,
-        cls: Class | None,
-        cond: Condition | None,
-        comp: _Names | None,
-    ) -> None:
-        self.stack.extend((n, fn, cls, cond, comp) for n in reversed(nodes))
+    def push_all(self, nodes: Sequence[ast.AST], where: _Where) -> None:
+        self.stack += [(node, where) for node in reversed(nodes)]
 
-    def push_block(
-        self, body: list[ast.stmt], fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def push_block(self, body: list[ast.stmt], where: _Where) -> None:
         """Push statements; behind an `if` that leaves the block, its test is known to have failed."""
-        frames: list[_Frame] = []
+        frames: list[tuple[ast.AST, _Where]] = []
         for statement in body:
-            frames.append((statement, fn, cls, cond, comp))
+            frames.append((statement, where))
             if isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVING):
-                cond = Condition(statement.test, False, cond)
+                where = where.under(statement.test, truth=False)
         self.stack.extend(reversed(frames))
 
     # -- one node: learn from it and push what stands under it -----------------------------------------------------
 
-    def visit_name(
-        self, node: ast.Name, fn: Function, cls: Class | None, _cond: Condition | None, comp: _Names | None
-    ) -> None:
-        if comp is not None and node.id in comp and isinstance(node.ctx, ast.Load):
-            self.table.comprehension_names[node] = comp[node.id]
+    def visit_name(self, node: ast.Name, where: _Where) -> None:
+        function, cls, _, names = where
+        if names is not None and node.id in names and isinstance(node.ctx, ast.Load):
+            self.table.comprehension_names[node] = names[node.id]
         elif cls is not None and isinstance(node.ctx, ast.Load):
             self.table.class_bodies[node] = cls
-        fn.words.add(node.id)
+        function.words.add(node.id)
 
-    def visit_constant(
-        self, node: ast.Constant, fn: Function, _cls: Class | None, _cond: Condition | None, _comp: _Names | None
-    ) -> None:
+    def visit_constant(self, node: ast.Constant, where: _Where) -> None:
         value = node.value
-        if value.__class__ is str and value.isidentifier():
-            fn.other_words.add(value)
+        if isinstance(value, str) and value.isidentifier():
+            where.function.other_words.add(value)
 
-    def visit_keyword(
-        self, node: ast.keyword, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def visit_keyword(self, node: ast.keyword, where: _Where) -> None:
         if node.arg is not None:
-            fn.other_words.add(node.arg)
-        self.stack.append((node.value, fn, cls, cond, comp))
+            where.function.other_words.add(node.arg)
+        self.stack.append((node.value, where))
 
-    def visit_attribute(
-        self, node: ast.Attribute, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def visit_attribute(self, node: ast.Attribute, where: _Where) -> None:
+        function = where.function
         value: ast.expr = node
         while isinstance(value, ast.Attribute):
-            fn.words.add(value.attr)
+            function.words.add(value.attr)
             if value.attr in STREAMS and not (isinstance(value.value, ast.Name) and value.value.id == "sys"):
-                fn.uses_streams = True
+                function.uses_streams = True
             value = value.value
-        self.stack.append((value, fn, cls, cond, comp))
+        self.stack.append((value, where))
 
-    def visit_call(
-        self, node: ast.Call, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
-        fn.calls.append(node)
-        self.table.home[node] = fn
-        self.note_mutating_call(node, fn)
-        self.visit_fields(node, fn, cls, cond, comp)
+    def visit_call(self, node: ast.Call, where: _Where) -> None:
+        function = where.function
+        function.calls.append(node)
+        self.table.home[node] = function
+        self.note_mutating_call(node, function)
+        self.visit_fields(node, where)
 
-    def visit_if_exp(
-        self, node: ast.IfExp, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
-        self.stack.append((node.orelse, fn, cls, Condition(node.test, False, cond), comp))
-        self.stack.append((node.body, fn, cls, Condition(node.test, True, cond), comp))
-        self.stack.append((node.test, fn, cls, cond, comp))
+    def visit_if_exp(self, node: ast.IfExp, where: _Where) -> None:
+        self.stack.append((node.orelse, where.under(node.test, truth=False)))
+        self.stack.append((node.body, where.under(node.test, truth=True)))
+        self.stack.append((node.test, where))
 
-    def visit_await(
-        self, node: ast.Await, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def visit_await(self, node: ast.Await, where: _Where) -> None:
         self.table.awaited.add(node.value)
-        self.stack.append((node.value, fn, cls, cond, comp))
+        self.stack.append((node.value, where))
 
-    def visit_yield(
-        self,
-        node: ast.Yield | ast.YieldFrom,
-        fn: Function,
-        cls: Class | None,
-        cond: Condition | None,
-        comp: _Names | None,
-    ) -> None:
-        fn.is_generator = True
+    def visit_yield(self, node: ast.Yield | ast.YieldFrom, where: _Where) -> None:
+        where.function.is_generator = True
         if node.value is not None:
-            fn.yields.append(node.value)
-            self.stack.append((node.value, fn, cls, cond, comp))
+            where.function.yields.append(node.value)
+            self.stack.append((node.value, where))
 
-    def visit_return(
-        self, node: ast.Return, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def visit_return(self, node: ast.Return, where: _Where) -> None:
         if node.value is not None:
-            fn.returns.append(node.value)
-            self.stack.append((node.value, fn, cls, cond, comp))
+            where.function.returns.append(node.value)
+            self.stack.append((node.value, where))
 
-    def visit_binding(
-        self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
-        self.bind_statement(node, fn, cls)
-        self.visit_fields(node, fn, cls, cond, comp)
+    def visit_binding(self, node: ast.AST, where: _Where) -> None:
+        self.bind_statement(node, where.function, where.cls)
+        self.visit_fields(node, where)
 
-    def visit_fields(
-        self, node: ast.AST, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
+    def visit_fields(self, node: ast.AST, where: _Where) -> None:
         stack = self.stack
         for value in reversed(telling_fields(node)):
             if isinstance(value, ast.AST):
-                stack.append((value, fn, cls, cond, comp))
+                stack.append((value, where))
             elif isinstance(value[0], ast.stmt):
-                self.push_block([s for s in value if isinstance(s, ast.stmt)], fn, cls, cond, comp)
+                self.push_block([s for s in value if isinstance(s, ast.stmt)], where)
             else:
-                stack += [(v, fn, cls, cond, comp) for v in reversed(value) if isinstance(v, ast.AST)]
+                stack += [(v, where) for v in reversed(value) if isinstance(v, ast.AST)]
 
     # -- compound nodes -------------------------------------------------------------------------------------------
 
-    def visit_branch(
-        self, node: ast.If | ast.While, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
-        self.push_block(node.orelse, fn, cls, _with_flags(node.orelse, Condition(node.test, False, cond)), comp)
-        self.push_block(node.body, fn, cls, _with_flags(node.body, Condition(node.test, True, cond)), comp)
-        self.stack.append((node.test, fn, cls, cond, comp))
+    def visit_branch(self, node: ast.If | ast.While, where: _Where) -> None:
+        for block, truth in ((node.orelse, False), (node.body, True)):
+            test = _with_flags(block, Condition(node.test, truth, where.test))
+            self.push_block(block, where._replace(test=test))
+        self.stack.append((node.test, where))
 
-    def visit_function(
-        self,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        fn: Function,
-        cls: Class | None,
-        cond: Condition | None,
-        comp: _Names | None,
-    ) -> None:
-        inner = Function(node, fn, cls if not isinstance(node, ast.Lambda) else None, cond)
+    def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, where: _Where) -> None:
+        function, cls, test, names = where
+        inner = Function(node, function, cls if not isinstance(node, ast.Lambda) else None, test)
         self.table.functions.append(inner)
         self.table.by_node[node] = inner
         args = node.args
@@ -536,46 +516,44 @@ class _Walk:
                 binding = Binding(BindingKind.PARAMETER, inner, arg, annotation=arg.annotation)
                 inner.names.setdefault(arg.arg, []).append(binding)
                 if arg.annotation is not None:
-                    inner.other_words.update(re.findall(r"\w+", ast.unparse(arg.annotation)))
+                    inner.other_words.update(_words_in(arg.annotation))
         outside: list[ast.AST] = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
         if isinstance(node, ast.Lambda):
             inner.returns.append(node.body)
-            self.stack.append((node.body, inner, None, None, comp))
+            self.stack.append((node.body, _Where(inner, names=names)))
         else:
             outside.extend(node.decorator_list)
-            binding = Binding(BindingKind.DEFINITION, fn, node, definition=inner)
-            self.declare(node.name, binding, fn, cls)
+            binding = Binding(BindingKind.DEFINITION, function, node, definition=inner)
+            self.declare(node.name, binding, function, cls)
             if cls is not None:
                 cls.methods.setdefault(node.name, inner)
-            block = self.table.block(node, fn)
+            block = self.table.block(node, function)
             if block is None:
-                self.push_block(node.body, inner, None, None, None)
+                self.push_block(node.body, _Where(inner))
             else:
                 self.table.put_to_sleep(inner, block)
-        self.push_all(outside, fn, cls, cond, comp)
+        self.push_all(outside, where)
 
-    def visit_class(
-        self, node: ast.ClassDef, fn: Function, outer: Class | None, cond: Condition | None, _comp: _Names | None
-    ) -> None:
-        cls = Class(node, fn, outer)
+    def visit_class(self, node: ast.ClassDef, where: _Where) -> None:
+        function, outer, test, _ = where
+        cls = Class(node, function, outer)
         self.table.classes.append(cls)
         self.table.class_by_node[node] = cls
-        self.declare(node.name, Binding(BindingKind.DEFINITION, fn, node, definition=cls), fn, outer)
-        self.push_all(node.body, fn, cls, cond, None)
-        self.push_all([*node.bases, *(k.value for k in node.keywords), *node.decorator_list], fn, outer, cond, None)
+        self.declare(node.name, Binding(BindingKind.DEFINITION, function, node, definition=cls), function, outer)
+        self.push_all(node.body, _Where(function, cls, test))
+        around = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
+        self.push_all(around, _Where(function, outer, test))
 
-    def visit_comprehension(
-        self, node: Comprehension, fn: Function, cls: Class | None, cond: Condition | None, comp: _Names | None
-    ) -> None:
-        names = dict(comp or {})
+    def visit_comprehension(self, node: Comprehension, where: _Where) -> None:
+        names = dict(where.names or {})
+        inside = where._replace(names=names)
         for generator in node.generators:
-            self.stack.append((generator.iter, fn, cls, cond, dict(names)))
+            self.stack.append((generator.iter, where._replace(names=dict(names))))
             for target, path in targets(generator.target):
                 if isinstance(target, ast.Name):
-                    names[target.id] = Binding(BindingKind.ITERATE, fn, node, generator.iter, path)
-            self.stack.extend((test, fn, cls, cond, names) for test in generator.ifs)
-        parts: list[ast.expr] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        self.push_all(parts, fn, cls, cond, names)
+                    names[target.id] = Binding(BindingKind.ITERATE, where.function, node, generator.iter, path)
+            self.stack.extend((test, inside) for test in generator.ifs)
+        self.push_all([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt], inside)
 
     # -- bindings --------------------------------------------------------------------------------------------------
 
@@ -720,6 +698,18 @@ _VISITS: dict[type[ast.AST], Callable[..., None]] = {
     **dict.fromkeys((ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal), _Walk.visit_binding),
     **dict.fromkeys((ast.MatchAs, ast.MatchStar, ast.MatchMapping), _Walk.visit_binding),
 }
+
+
+def _words_in(annotation: ast.expr) -> Iterator[str]:
+    """Yield the identifiers of an annotation, those in its texts included."""
+    for node in walk(annotation):
+        match node:
+            case ast.Name(id=word) | ast.Attribute(attr=word):
+                yield word
+            case ast.Constant(value=str(text)):
+                yield from re.findall(r"\w+", text)
+            case _:
+                continue
 
 
 def _with_flags(body: list[ast.stmt], cond: Condition) -> Condition:

@@ -92,7 +92,6 @@ class _Spread:
         self._filling: set[str] = set()  # functions that put something telling into what they are given
         self._passing = {*_PASSING, *(cls.name for cls in scopes.classes)}
         self._work: dict[Function, None] = {}  # the newest is looked at first
-        self._fresh: list[Function] = []
         self._spelling: dict[str, list[Function]] = {}
         self._named: dict[str, list[Function]] = {}
         self._nested: dict[Function, list[Function]] = {}
@@ -151,11 +150,20 @@ class _Spread:
         self._live.add(self._scopes.module)
         self._work[self._scopes.module] = None
         self._learn()
+        asleep: list[Function] = []
         while self._work:
             while self._work:
-                self._rouse()
-                self._spread(self._work.popitem()[0])
-            self._tell_classes()
+                function = self._work.popitem()[0]
+                if self._scopes.sleeping_block(function) is None:
+                    self._spread(function)
+                else:
+                    asleep.append(function)
+            if asleep:  # many at once: each text that is parsed has its price
+                self._rouse(asleep)
+                self._work.update(dict.fromkeys(asleep))
+                asleep.clear()
+            else:
+                self._tell_classes()
         found = [function for function in self._scopes.functions if function in self._live]
         for function in found:
             if function not in self._acting:
@@ -168,15 +176,12 @@ class _Spread:
         sources = self._sources_of(node)
         return self._is_any_telling(sources, local) or not sources.isdisjoint(self._called)
 
-    def _rouse(self) -> None:
-        """Have the bodies walked of all that waits to be looked at."""
-        fresh, self._fresh = self._fresh, []
-        asleep = [function for function in fresh if self._scopes.sleeping_block(function) is not None]
-        if asleep:
-            self._scopes.wake(asleep)
-            for function in asleep:
-                self._note_bindings(function)
-            self._learn()
+    def _rouse(self, asleep: list[Function]) -> None:
+        """Have the bodies walked of functions that wait to be looked at."""
+        self._scopes.wake(asleep)
+        for function in asleep:
+            self._note_bindings(function)
+        self._learn()
 
     def _tell_classes(self) -> None:
         """Make telling the classes that derive from something telling, and live what they do."""
@@ -198,16 +203,13 @@ class _Spread:
         """Make `function` live for more than what it calls; look at it, again if need be."""
         self._acting.add(function)
         self._look_at(function)
-        if function not in self._work:
-            self._work[function] = None
-            self._fresh.append(function)
+        self._work[function] = None
 
     def _look_at(self, function: Function) -> None:
         """Make `function` live, and whatever calls it by name."""
         if function not in self._live:
             self._live.add(function)
             self._work[function] = None
-            self._fresh.append(function)
             self._call(function.name)
             if function.owner is not None and function.name.startswith("__"):
                 self._call(function.owner.name)

@@ -673,7 +673,7 @@ class Evaluator:
         assert isinstance(node.value, ast.Name)
         name = node.value.id
         if function.receiver == name and function.owner is not None:
-            bindings = [b for b in function.owner.attributes.get(node.attr, ()) if b.function is function]
+            bindings = function.attributes.get(node.attr, [])
         else:
             bindings = function.names.get(f"{name}.{node.attr}", [])
         if not bindings or at is None:

@@ -146,6 +146,7 @@ class Flow:
         self._feasible: dict[Node, bool] = {}
         self._containers: dict[Node, frozenset[Value]] = {}
         self._numbers: dict[Node, dict[Value | None, list[int]]] = {}
+        self._parted: dict[Value, dict[Function, list[Event]]] = {}
         self._stops: dict[tuple[Value, Function], dict[_Stretch, list[int]]] = {}
         self._stretches: dict[Function, dict[Node, tuple[_Stretch, int]]] = {}
         for function in live:
@@ -347,11 +348,20 @@ class Flow:
         if known is None:
             known = self._stops[subject, function] = {}
             places = self._stretches[function]
-            for event in self.by_subject.get(subject, ()):
+            for event in self._events_in(function, subject):
                 if event.step in places:
                     stretch, index = places[event.step]
                     insort(known.setdefault(stretch, []), index)
         return known
+
+    def _events_in(self, function: Function, subject: Value) -> list[Event]:
+        """What happens to `subject` in one function."""
+        parted = self._parted.get(subject)
+        if parted is None:
+            parted = self._parted[subject] = {}
+            for event in self.by_subject.get(subject, ()):
+                parted.setdefault(event.function, []).append(event)
+        return parted.get(function, [])
 
     def _stretched(self, function: Function) -> dict[Node, tuple[_Stretch, int]]:
         """The stretch that each step of `function` stands in, with its place there; without tests and loops."""

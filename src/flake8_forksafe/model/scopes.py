@@ -108,6 +108,7 @@ class Function:
     `may_hold` tells of its expressions whether they can stand for a resource, or for a function that matters; None
     where all are to be looked at.
     `stores` are the attributes, globals and names of a class that it binds, `mutations` what it puts into containers.
+    `attributes` are those of its own class that a method binds.
     `uses_streams` tells that it spells an attribute `stdin`, `stdout` or `stderr` of anything but `sys`.
     """
 
@@ -125,6 +126,7 @@ class Function:
     calls_only: frozenset[str] | None = None
     may_hold: Callable[[ast.expr], bool] | None = None
     stores: list[tuple[str, Binding]] = field(default_factory=list)
+    attributes: dict[str, list[Binding]] = field(default_factory=dict)
     mutations: list[Mutation] = field(default_factory=list)
     is_generator: bool = False
     uses_streams: bool = False
@@ -342,6 +344,7 @@ class ScopeTable:
         for function in self.functions:
             function.names.clear()
             function.stores.clear()
+            function.attributes.clear()
             function.mutations.clear()
             function.may_hold = None
         for cls in self.classes:
@@ -632,6 +635,7 @@ class _Walk:
         for scope in (fn, *fn.lexical_parents()):
             if scope.owner is not None and scope.receiver == target.value.id:
                 scope.owner.attributes.setdefault(target.attr, []).append(binding)
+                fn.attributes.setdefault(target.attr, []).append(binding)
                 fn.stores.append((target.attr, binding))
                 return
             if target.value.id in scope.names:

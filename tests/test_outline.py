@@ -92,6 +92,69 @@ def test_words_are_those_of_code_and_short_literals() -> None:
     assert {"comment", "sentence"}.isdisjoint(block.words)
 
 
+def spelled_at_import(node: ast.AST) -> set[str]:
+    """The names in the code that runs when a module is imported; nothing of a `def` line, main guard or f-string."""
+    match node:
+        case ast.JoinedStr():
+            return set()
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return set().union(*map(spelled_at_import, node.decorator_list))
+        case ast.If(test=ast.Compare(left=ast.Name("__name__"))):
+            return set().union(*map(spelled_at_import, node.orelse))
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return {name}.union(*map(spelled_at_import, ast.iter_child_nodes(node)))
+        case _:
+            return set().union(*map(spelled_at_import, ast.iter_child_nodes(node)))
+
+
+def assert_nothing_outside_is_missed(text: str) -> None:
+    outline = Outline.of(text.encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = {name for name in spelled_at_import(ast.parse(text)) if name.isascii()}
+    assert {name for name in names if not outline.spells_outside(frozenset({name}))} == set()
+
+
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
+def test_no_name_outside_of_functions_is_missed(text: str) -> None:
+    assert_nothing_outside_is_missed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("def f():\n    here()\n", id="in a function"),
+        pytest.param(
+            "class A:\n    def f(self):\n        if self:\n            here()\n", id="under a test in a method"
+        ),
+        pytest.param("def f(\n    a,\n    b,\n) -> None:\n    here()\n", id="behind a long list of parameters"),
+        pytest.param("def f(here):\n    pass\n", id="a parameter"),
+        pytest.param("async def f():\n    await here()\n", id="in a coroutine"),
+        pytest.param("def f():\n    x = [\n        1,\n    ]\n    here()\n", id="behind a bracket of its own block"),
+        pytest.param("if __name__ == '__main__':\n    here()\n", id="under a main guard"),
+        pytest.param("x = 'here()'  # here()\n", id="in a text and in a comment"),
+        pytest.param("nowhere(), here_too(), there.heres\n", id="a part of other names"),
+    ],
+)
+def test_what_stands_in_functions_only_is_not_outside(text: str) -> None:
+    assert not Outline.of(text.encode()).spells_outside(frozenset({"here"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("here()\n", id="at the top level"),
+        pytest.param("def f():\n    pass\nif f:\n    here()\n", id="under a test behind a function"),
+        pytest.param("class A:\n    def f(self):\n        pass\n    x = here()\n", id="in a class behind a method"),
+        pytest.param("def f():\n    pass\nx = (\n    1,\n    here(),\n)\n", id="between brackets"),
+        pytest.param("if x:\n    y = f(\n1,\n)\n    here()\n", id="behind brackets that close further left"),
+        pytest.param("@here\ndef f():\n    pass\n", id="a decorator"),
+    ],
+)
+def test_what_stands_outside_of_functions_is_seen(text: str) -> None:
+    assert Outline.of(text.encode()).spells_outside(frozenset({"here"}))
+
+
 def standard_library() -> list[Path]:
     return sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
 
@@ -104,10 +167,13 @@ def test_every_module_of_the_standard_library_is_put_together_whole(part: int) -
         data = file.read_bytes()
         if plain_text(data) and not any(strange in data for strange in (b"\t", b"\f")):
             assert_is_whole(data.decode())
+            assert_nothing_outside_is_missed(data.decode())
             done += 1
     assert done > 10
 
 
 def test_some_modules_of_the_standard_library_are_put_together_whole() -> None:
     for name in ("subprocess", "threading", "asyncio/events", "typing", "dataclasses"):
-        assert_is_whole(Path(sysconfig.get_paths()["stdlib"], f"{name}.py").read_text(encoding="utf-8"))
+        text = Path(sysconfig.get_paths()["stdlib"], f"{name}.py").read_text(encoding="utf-8")
+        assert_is_whole(text)
+        assert_nothing_outside_is_missed(text)

@@ -10,10 +10,10 @@ from fixture_cases import Case, all_cases
 from benchmarks.speed import prefilter
 from flake8_forksafe import gate, registry
 from flake8_forksafe.gate import last_names
+from flake8_forksafe.identifiers import IdentifierSearch
 from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.outline import Outline
 from flake8_forksafe.prefilter import (
-    IdentifierSearch,
     WordSearch,
     may_neglect_pipes,
     may_start_process_at_import,
@@ -70,6 +70,14 @@ def test_words_that_share_letters_are_all_found(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", [b"import hreadup2", b"Threadummy", b"os.forkillpg", b"Processet_inheritable", b"PIPE"]
+)
+def test_a_word_that_begins_inside_another_one_is_found(text: bytes) -> None:
+    for word in ("dup2", "dummy", "killpg", "set_inheritable", "threading"):
+        assert WordSearch(text).passes(((word,),)) is (word.encode() in text)
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ("wait", {"wait"}),
@@ -82,7 +90,9 @@ def test_words_that_share_letters_are_all_found(text: bytes) -> None:
     ],
 )
 def test_only_whole_identifiers_are_found(text: str, found: set[str]) -> None:
-    assert IdentifierSearch({"wait", "waitpid"}).found_in(text.encode()) == found
+    search = IdentifierSearch({"wait", "waitpid"})
+    assert search.found_in(text.encode()) == found
+    assert bool(list(search.places_in(text.encode()))) is bool(found)
 
 
 @pytest.mark.parametrize(

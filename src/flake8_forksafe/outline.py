@@ -17,23 +17,28 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple, Self
+from typing import Self
 
+from flake8_forksafe.identifiers import search_for
 from flake8_forksafe.source import SourceError, syntax_tree
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
 
+#: The possessive quantifiers let the search go over plain text at once: without them it takes twice the time.
 _LITERAL = re.compile(
     rb"""#[^\n]*"""
-    rb"""|\"\"\"(?:[^\\"]|\\.|\"(?!\"\"))*+\"\"\"|\'\'\'(?:[^\\']|\\.|\'(?!\'\'))*+\'\'\'"""
-    rb"""|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+\'""",
+    rb"""|\"\"\"(?:[^\\"]++|\\.|\"(?!\"\"))*+\"\"\"|\'\'\'(?:[^\\']++|\\.|\'(?!\'\'))*+\'\'\'"""
+    rb"""|"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+\'""",
     re.DOTALL,
 )
 _DEF = re.compile(rb"def +(\w+)")
 _DEFINED = re.compile(rb"\b(?:def|class) +(\w+)")
+_DEF_LINE = re.compile(rb" *(?:async +)?def\b")
 _MAIN_GUARD = re.compile(rb"^if __name__ == x+:\n", re.MULTILINE)
 _BRACKET_OR_COLON = re.compile(rb"[()\[\]{}:]")
 _NOT_OF_WORDS = bytes(c for c in range(128) if not (chr(c).isalnum() or c == ord("_")))
 _WORDS_ONLY = bytes.maketrans(_NOT_OF_WORDS, b" " * len(_NOT_OF_WORDS))
+_SPACES = re.compile(rb" *")
+_CLOSING = frozenset({b")", b"]", b"}"})
 _PAIRS = (b"()", b"[]", b"{}")
 _ATTRIBUTE = re.compile(rb"\.(\w+)")
 _STORING = re.compile(rf"=| in | as |\.(?:{'|'.join(sorted(ADDING_METHODS))})\b".encode())
@@ -65,12 +70,9 @@ class _Text:
             literal = match[0]
             if literal.startswith(b"#"):
                 return b" " * len(literal)
-            start = match.start()
-            if literal.count(b" ") <= _NAMING_SPACES or data[max(start - 2, 0) : start].lower().strip(b"r").endswith(
-                b"f"
-            ):
+            if literal.count(b" ") <= _NAMING_SPACES or _is_formatted(data, match.start()):
                 literals.append(literal)
-                places.append(start)
+                places.append(match.start())
             return b"x" * len(literal)
 
         flat = _LITERAL.sub(blank, data)
@@ -129,26 +131,6 @@ class Block:
         return self._stores
 
 
-class Outside(NamedTuple):
-    """What the code outside of functions spells.
-
-    Attributes:
-        spelled: its words.
-        used: the functions and classes of the module that it does not only define.
-    """
-
-    spelled: frozenset[str]
-    used: frozenset[str]
-
-    @classmethod
-    def of(cls, text: bytes, functions: set[str]) -> Self:
-        """Read `text`, which holds no comments and no literals, and nothing of `functions` but their decorators."""
-        spelled = Counter(words_of(text))
-        defined = Counter(name.decode("utf-8") for name in _DEFINED.findall(text))
-        used = (name for name in functions | defined.keys() if spelled[name] > defined[name])
-        return cls(frozenset(spelled), frozenset(used))
-
-
 def words_of(text: bytes) -> list[str]:
     """Return the identifiers, keywords and numbers of `text`, which is UTF-8, wherever they stand."""
     return text.translate(_WORDS_ONLY).decode("utf-8", errors="surrogatepass").split()
@@ -182,9 +164,14 @@ class Outline:
         """All that the file holds besides comments and literals that only say something, in no order."""
         return self._text.code(0, len(self._data))
 
+    def spells_outside(self, names: frozenset[str]) -> bool:
+        """Whether code outside of functions may spell one of `names`; code under a main guard does not count."""
+        flat = self._text.flat
+        return any(not _is_in_function(flat, place) for place in search_for(names).places_in(flat))
+
     @cached_property
-    def outside(self) -> Outside:
-        """What stands outside of functions, and not under a main guard."""
+    def used_outside(self) -> frozenset[str]:
+        """The functions and classes of the module that such code does not only define."""
         flat = self._text.flat
         gaps = [(block.start, block.end) for block in self.blocks.values()]
         gaps += [(guard.end(), _end(flat, guard.end(), 0) or guard.end()) for guard in _MAIN_GUARD.finditer(flat)]
@@ -194,7 +181,11 @@ class Outline:
             parts.append(flat[position:start])
             position = max(position, end)
         parts.append(flat[position:])
-        return Outside.of(b" ".join(parts), {block.name for block in self.blocks.values()})
+        text = b" ".join(parts)
+        spelled = Counter(words_of(text))
+        defined = Counter(name.decode("utf-8") for name in _DEFINED.findall(text))
+        names = {block.name for block in self.blocks.values()} | defined.keys()
+        return frozenset(name for name in names if spelled[name] > defined[name])
 
     def around(self, line: int) -> Block | None:
         """Return the function in which `line` stands, its `def` included."""
@@ -269,6 +260,11 @@ def parse(text: bytes) -> ast.Module:
         raise OutlineError(str(error)) from error
 
 
+def _is_formatted(data: bytes, start: int) -> bool:
+    """Whether the literal whose quote is at `start` is an f-string."""
+    return data[max(start - 2, 0) : start].lower().strip(b"r").endswith(b"f")
+
+
 def _blocks(text: _Text) -> Iterator[Block]:
     """Yield the functions of a file that stand in no other one."""
     flat = text.flat
@@ -288,6 +284,37 @@ def _blocks(text: _Text) -> Iterator[Block]:
         counted = start
         yield Block(text, match[1].decode("utf-8"), line, indent, start, body, end)
         position = end  # what stands in it belongs to it
+
+
+def _is_in_function(flat: bytes, position: int) -> bool:
+    """Whether what stands at `position` certainly belongs to a function, or to the body of a main guard.
+
+    The blocks around it begin with the lines that are indented less than all lines from there on. Lines that only go on
+    with a bracket may be indented less than their block, and then lead further out; they never hide a block.
+    """
+    start = flat.rfind(b"\n", 0, position) + 1
+    if _DEF_LINE.match(flat, start) is not None:
+        return True
+    limit = _indent(flat, start)
+    while limit and start:
+        start = flat.rfind(b"\n", 0, start - 1) + 1
+        indent = _indent(flat, start)
+        if indent >= limit or flat[start + indent : start + indent + 1] == b"\n":
+            continue
+        if flat[start + indent : start + indent + 1] in _CLOSING:  # `) -> None:` ends a line that began as far left
+            limit = indent + 1
+        elif _DEF_LINE.match(flat, start) is not None or _MAIN_GUARD.match(flat, start) is not None:
+            return True
+        else:
+            limit = indent
+    return False
+
+
+def _indent(flat: bytes, start: int) -> int:
+    """How many spaces stand at `start`."""
+    matched = _SPACES.match(flat, start)
+    assert matched is not None
+    return matched.end() - start
 
 
 def _body(flat: bytes, position: int) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from flake8_forksafe import gate
+from flake8_forksafe.identifiers import IdentifierSearch
 from flake8_forksafe.model.walking import last_name, walk
 from flake8_forksafe.stdlib import words
 
@@ -26,13 +27,12 @@ _LIMIT_POSITIONS = {"wait": 0, "communicate": 1}
 
 def may_start_thread_at_import(outline: Outline) -> bool:
     """Whether code outside of functions spells what starts a thread."""
-    return not words.STARTING_THREAD.isdisjoint(outline.outside.spelled)
+    return outline.spells_outside(words.STARTING_THREAD)
 
 
 def may_start_process_at_import(outline: Outline) -> bool:
     """Whether code outside of functions spells what starts a process, or uses a function or class of the module."""
-    outside = outline.outside
-    return not words.STARTING_PROCESS.isdisjoint(outside.spelled) or bool(outside.used)
+    return outline.spells_outside(words.STARTING_PROCESS) or bool(outline.used_outside)
 
 
 def may_start_made_process_at_import(scopes: ScopeTable, live: Sequence[Function]) -> bool:
@@ -157,9 +157,9 @@ class WordSearch:
 
     def __init__(self, data: bytes, extra: Iterable[str] = ()) -> None:
         self._data = data
-        met = {_RARE[index] for index, _, _ in _rare_words().find_matches_as_indexes(data)}
-        self._found = met.union(*map(_part_of, met))
-        self._searched = set(_RARE).difference(*map(_hidden_by, met))
+        met = {(index, data[end : end + 1]) for index, _, end in _rare_words().find_matches_as_indexes(data)}
+        self._found = set[str]().union(*(_part_of(index) for index, _ in met))
+        self._searched = set(_RARE).difference(*(_hidden_by(index, behind) for index, behind in met))
         self._any = any(word.encode() in data for word in extra)
 
     def passes(self, triggers: Sequence[Sequence[str]]) -> bool:
@@ -189,6 +189,7 @@ _RARE = (
     *("terminate", "SIGTERM", "send_signal", "returncode", "__del__"),
     *("SIGCHLD", "SIGCLD", "waitpid", "waitid", ".wait3", ".wait4", "os.wait", "pipe(", ".pipe", "= pipe"),
     *("readline", "Semaphore", "Condition", "from os import"),
+    *(".start", "async def", "shell", "Process", "Pool", "Queue", "Lock", "lock(", "kill", "Timeout"),
 )
 
 
@@ -198,43 +199,19 @@ def _rare_words() -> BytesAhoCorasick:
 
 
 @cache
-def _part_of(met: str) -> list[str]:
-    return [word for word in _RARE if word in met]
+def _part_of(met: int) -> list[str]:
+    return [word for word in _RARE if word in _RARE[met]]
 
 
 @cache
-def _hidden_by(met: str) -> list[str]:
-    """The words that may begin within `met` and end behind it: a search that goes on behind `met` misses them."""
-    ends = [met[begin:] for begin in range(1, len(met))]
-    return [word for word in _RARE if word not in met and any(map(word.startswith, ends))]
-
-
-class IdentifierSearch:
-    """A search for whole identifiers, all in one pass.
-
-    Arguments:
-        names: the identifiers.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = sorted(names)
-        patterns = [name.encode() for name in self._names]
-        self._search = BytesAhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest)
-
-    def found_in(self, text: bytes) -> set[str]:
-        """Return those of the identifiers that occur in `text`, which is UTF-8, wherever they stand."""
-        met: set[int] = set()
-        for index, start, end in self._search.find_matches_as_indexes(text):
-            if index not in met and text[start - 1 : start] not in _LETTERS and text[end : end + 1] not in _LETTERS:
-                met.add(index)
-        return {self._names[index] for index in met}
+def _hidden_by(met: int, behind: bytes) -> list[str]:
+    """The words that may begin within a word that was met before `behind`: a search that goes on there misses them."""
+    seen = _RARE[met] + behind.decode("latin-1")
+    ends = [seen[begin:] for begin in range(1, len(_RARE[met]))]
+    return [word for word in _RARE if word not in _RARE[met] and any(map(word.startswith, ends))]
 
 
 @lru_cache(maxsize=64)
 def names_of(rules: tuple[Rule, ...]) -> IdentifierSearch:
     """Return the search for all that some of `rules` can do nothing without; see `Rule.names`."""
     return IdentifierSearch(frozenset[str]().union(*(group for rule in rules for group in rule.names)))
-
-
-#: What an identifier is made of, byte by byte.
-_LETTERS = frozenset(bytes([c]) for c in range(256) if c >= 128 or chr(c).isalnum() or c == ord("_"))

@@ -293,27 +293,30 @@ class _Spread:
                 given = (*call.args, *(keyword.value for keyword in call.keywords))
                 filled += (node for node in given if isinstance(node, ast.Name | ast.Attribute))
         for receiver in filled:
-            for word in sorted(self._words_of(receiver)):
+            for word in sorted(self._sources_of(receiver)):
                 bindings = function.names.get(word)
                 if bindings is None:
                     if word != function.receiver:
                         self._tell(word)
                     continue
                 local.add(word)
-                if bindings[0].kind is BindingKind.PARAMETER and function.name not in self._filling:
+                if _is_given(function, bindings[0]) and function.name not in self._filling:
                     self._filling.add(function.name)
                     self._tell(function.name)
 
     def _follow_arguments(self, call: ast.Call, local: set[str]) -> None:
         """Wake what a telling call is given to run, and taint the parameters of what is given a telling argument."""
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
-        telling = any(self._is_telling(argument, local) for argument in given)
+        telling = {argument for argument in given if self._is_telling(argument, local)}
         asked = call.func.value if isinstance(call.func, ast.Attribute) else call.func
         if not telling and not self._is_telling(call.func, local) and not self._is_telling(asked, local):
             return
         for node in (call.func, *given):
             for callee in self._named.get(last_name(node), ()):
-                self._taint(callee, _given_names(callee) if telling else set())
+                if node is call.func:
+                    self._taint(callee, _names_given(callee, call, telling))
+                else:  # whoever calls it later may give it anything
+                    self._taint(callee, _given_names(callee) if telling else set())
                 if _is_in(node, local):
                     self._taint(callee, {callee.receiver})
 
@@ -355,8 +358,10 @@ class _Spread:
                 return ()
             case ast.IfExp(body=body, orelse=orelse):
                 return body, orelse
-            case ast.BinOp(left=left, op=ast.BitOr() | ast.Mult() | ast.Add(), right=right):
+            case ast.BinOp(left=left, op=ast.BitOr() | ast.Mult(), right=right):
                 return left, right
+            case ast.Subscript(value=value):
+                return (value,)  # what it holds, not what it is asked for
             case ast.BinOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.JoinedStr():
                 return ()
             case _:
@@ -411,6 +416,40 @@ def _reads(node: ast.expr) -> bool:
 def _is_in(node: ast.expr, names: set[str]) -> bool:
     """Whether `node` is an attribute of one of `names`."""
     return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
+
+
+def _is_given(function: Function, binding: Binding) -> bool:
+    """Whether a binding is that of a parameter that holds an object of the caller's, not one that packs arguments."""
+    if binding.kind is not BindingKind.PARAMETER:
+        return False
+    args = function.arguments
+    return args is None or binding.statement not in {args.vararg, args.kwarg}
+
+
+def _names_given(function: Function, call: ast.Call, values: set[ast.expr]) -> set[str]:
+    """The names of the parameters of `function` that a call may fill with one of `values`, arguments of the call."""
+    if not values:
+        return set()
+    args = function.arguments
+    if args is None or function.decorators or any(isinstance(argument, ast.Starred) for argument in call.args):
+        return _given_names(function)
+    positional = [arg.arg for arg in function.parameters()]
+    names: set[str] = set()
+    for place, argument in enumerate(call.args):
+        if argument in values:  # a method may be called through its object or through its class
+            names.update(positional[place : place + (2 if function.owner is not None else 1)])
+            if place + 1 >= len(positional) and args.vararg is not None:
+                names.add(args.vararg.arg)
+    known = {*positional, *(arg.arg for arg in args.kwonlyargs)}
+    for keyword in call.keywords:
+        if keyword.value in values:
+            if keyword.arg is None:
+                return _given_names(function)
+            if keyword.arg in known:
+                names.add(keyword.arg)
+            elif args.kwarg is not None:
+                names.add(args.kwarg.arg)
+    return names - {function.receiver}
 
 
 def _given_names(function: Function) -> set[str]:

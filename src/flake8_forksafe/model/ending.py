@@ -113,14 +113,21 @@ class Ending:
         """Prepare for one module."""
         self._model = model
         self._taken: dict[Function, frozenset[Node]] = {}
+        self._signals: dict[Handle, list[Event]] = {}
         self._gentle: dict[Handle, list[Event]] = {}
         self._escalated: dict[tuple[Handle, Function], _Escalations] = {}
         self._private: dict[Function, frozenset[Function]] = {}
 
     # -- signals ---------------------------------------------------------------------------------------------------
 
-    def signals(self, handle: Handle) -> Iterator[Event]:
+    def signals(self, handle: Handle) -> list[Event]:
         """The signals sent to `handle` on a platform that has them, and while it may still run; each site once."""
+        known = self._signals.get(handle)
+        if known is None:
+            known = self._signals[handle] = list(self._find_signals(handle))
+        return known
+
+    def _find_signals(self, handle: Handle) -> Iterator[Event]:
         sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
         met = self._met_alive(handle, set(sent)) if sent else frozenset()
         seen: set[ast.AST] = set()

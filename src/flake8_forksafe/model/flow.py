@@ -28,6 +28,8 @@ _TRACKED_TESTS = 5
 _STATES_PER_NODE = 40
 #: How many calls deep one search goes; real code is seldom more than five deep.
 _CALL_DEPTH = 24
+#: What happens in functions that only call others.
+_OF_FUNCTIONS = frozenset({EventKind.CALL, EventKind.REFERENCE})
 #: From so many events of one node on, they are looked up by their subject.
 _MANY_EVENTS = 8
 
@@ -52,6 +54,8 @@ class Query:
         also: other subjects whose events are looked at on the same paths.
         settled: given as an empty dict to a question that is asked from many places and for no targets, what searches
             have found to follow from each state: no search goes over the same ground again.
+        sought: the sites of the targets that nobody has reached yet, where only those matter: the search ends when
+            there are none. None where the whole outcome matters.
     """
 
     subject: Value
@@ -69,6 +73,7 @@ class Query:
     depth: int = 0
     inside: dict[tuple[Function, Facts], Outcome] = field(default_factory=dict)
     settled: dict[_State, Outcome] | None = None
+    sought: set[ast.AST] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -124,20 +129,47 @@ class _Stretch:
     busy: list[int] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
+class _Events:
+    """The events of some functions, by what they are looked up by."""
+
+    by_step: dict[Node, list[Event]] = field(default_factory=dict)
+    by_subject: dict[Value, list[Event]] = field(default_factory=dict)
+    by_kind: dict[EventKind, list[Event]] = field(default_factory=dict)
+    callers: dict[Function, list[Event]] = field(default_factory=dict)
+    references: dict[Function, list[Event]] = field(default_factory=dict)
+    named: dict[str, list[tuple[int, Event]]] = field(default_factory=dict)
+    within: dict[Function, list[Event]] = field(default_factory=dict)
+    leads_to: dict[Function, dict[Function, None]] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        self.by_step.setdefault(event.step, []).append(event)
+        self.by_kind.setdefault(event.kind, []).append(event)
+        self.within.setdefault(event.function, []).append(event)
+        if event.kind is EventKind.EXTERNAL and isinstance(event.subject, External):
+            self.named.setdefault(event.subject.name, []).append((len(self.by_kind[event.kind]), event))
+        match event.subject:
+            case FunctionReference(function=callee):
+                table = self.callers if event.kind is EventKind.CALL else self.references
+                table.setdefault(callee, []).append(event)
+                self.leads_to.setdefault(event.function, {})[callee] = None
+            case subject:
+                self.by_subject.setdefault(subject, []).append(event)
+
+
 class Flow:
-    """All events of a module, and searches over their order."""
+    """All events of a module, and searches over their order.
+
+    Functions that only call others are read when somebody asks who calls a function, or what happens in one of them:
+    most questions are answered before.
+    """
 
     def __init__(self, evaluator: Evaluator, live: Iterable[Function]) -> None:
         """Read the events of the functions that are `live`; nothing happens in the others."""
         self.evaluator = evaluator
-        self.by_step: dict[Node, list[Event]] = {}
-        self.by_subject: dict[Value, list[Event]] = {}
-        self.by_kind: dict[EventKind, list[Event]] = {}
-        self.callers: dict[Function, list[Event]] = {}
-        self.references: dict[Function, list[Event]] = {}
-        self._named: dict[str, list[tuple[int, Event]]] = {}
-        self._within: dict[Function, list[Event]] = {}
-        self._leads_to: dict[Function, dict[Function, None]] = {}
+        self._live = list(live)
+        self._unread = {function for function in self._live if function.calls_only is not None}
+        self._known = _Events()
         self._relevant: dict[Value, frozenset[Function]] = {}
         self._keys: dict[ast.expr, Fact | None] = {}
         self._tracked: dict[Function, frozenset[str]] = {}
@@ -149,48 +181,72 @@ class Flow:
         self._parted: dict[Value, dict[Function, list[Event]]] = {}
         self._stops: dict[tuple[Value, Function], dict[_Stretch, list[int]]] = {}
         self._stretches: dict[Function, dict[Node, tuple[_Stretch, int]]] = {}
-        for function in live:
-            for event in EventReader(evaluator, function).read():
-                self._note(event)
+        for function in self._live:
+            if function not in self._unread:
+                for event in EventReader(evaluator, function).read():
+                    self._known.add(event)
 
-    def _note(self, event: Event) -> None:
-        self.by_step.setdefault(event.step, []).append(event)
-        self.by_kind.setdefault(event.kind, []).append(event)
-        self._within.setdefault(event.function, []).append(event)
-        if event.kind is EventKind.EXTERNAL and isinstance(event.subject, External):
-            self._named.setdefault(event.subject.name, []).append((len(self.by_kind[event.kind]), event))
-        match event.subject:
-            case FunctionReference(function=callee):
-                table = self.callers if event.kind is EventKind.CALL else self.references
-                table.setdefault(callee, []).append(event)
-                self._leads_to.setdefault(event.function, {})[callee] = None
-            case subject:
-                self.by_subject.setdefault(subject, []).append(event)
+    @property
+    def _all(self) -> _Events:
+        """The events of all functions, those included that only call others."""
+        if self._unread:
+            read = {f: list(EventReader(self.evaluator, f).read()) for f in self._live if f in self._unread}
+            before, self._known = self._known.within | read, _Events()
+            self._unread.clear()
+            for function in self._live:  # in source order, as if all had been read at once
+                for event in before.get(function, ()):
+                    self._known.add(event)
+        return self._known
+
+    def _around(self, function: Function) -> _Events:
+        """Events among which are all of `function`."""
+        return self._all if function in self._unread else self._known
 
     # -- events ----------------------------------------------------------------------------------------------------
 
     def events(self, subject: Value, *kinds: EventKind) -> list[Event]:
         """The events of a subject over the whole module, in source order of the functions."""
-        return [e for e in self.by_subject.get(subject, ()) if not kinds or e.kind in kinds]
+        return [e for e in self._known.by_subject.get(subject, ()) if not kinds or e.kind in kinds]
+
+    @property
+    def subjects(self) -> Iterable[Value]:
+        """All that something happens to."""
+        return self._known.by_subject
+
+    @property
+    def callers(self) -> dict[Function, list[Event]]:
+        """The calls of each function of the module."""
+        return self._all.callers
+
+    @property
+    def references(self) -> dict[Function, list[Event]]:
+        """Where each function of the module is handed to somebody who may call it."""
+        return self._all.references
+
+    @property
+    def by_step(self) -> dict[Node, list[Event]]:
+        """The events of each graph node."""
+        return self._all.by_step
 
     def of_kind(self, kind: EventKind) -> list[Event]:
         """All events of one kind."""
-        return self.by_kind.get(kind, [])
+        known = self._all if kind in _OF_FUNCTIONS else self._known
+        return known.by_kind.get(kind, [])
 
     def within(self, function: Function) -> list[Event]:
         """All events of one function."""
-        return self._within.get(function, [])
+        return self._around(function).within.get(function, [])
 
     def named_calls(self, *names: str) -> list[Event]:
         """The calls of functions out of sight, by name, in source order of the functions."""
-        numbered = [numbered for name in names for numbered in self._named.get(name, ())]
+        numbered = [numbered for name in names for numbered in self._known.named.get(name, ())]
         return [event for _, event in sorted(numbered, key=itemgetter(0))]
 
     def relevant(self, subject: Value) -> frozenset[Function]:
         """The functions in which something happens to `subject`, directly or in what they call or hand on."""
         known = self._relevant.get(subject)
         if known is None:
-            seen_in = {e.function: None for e in self.by_subject.get(subject, ())}
+            seen_in = {e.function: None for e in self._known.by_subject.get(subject, ())}
             known = self._relevant[subject] = frozenset(self._lead_to(seen_in, beyond=set()))
         return known
 
@@ -213,7 +269,7 @@ class Flow:
         found, work = {function}, [function]
         while work:
             current = work.pop()
-            for callee in self._leads_to.get(current, ()):
+            for callee in self._all.leads_to.get(current, ()):
                 if callee not in found:
                     found.add(callee)
                     work.append(callee)
@@ -234,7 +290,7 @@ class Flow:
     def concurrent(self, function: Function, subject: Value) -> Iterator[Event]:
         """What happens to `subject` in a function that is handed on, and in what it calls, at a time of its own."""
         inside = self.reachable(function)
-        for event in self.by_subject.get(subject, ()):
+        for event in self._known.by_subject.get(subject, ()):
             if event.function in inside:
                 yield replace(event, concurrent=True)
 
@@ -242,7 +298,7 @@ class Flow:
 
     def after(self, event: Event, query: Query) -> Outcome:
         """Search from just behind `event` to the end of its function."""
-        events = self.by_step.get(event.step, [])
+        events = self._around(event.function).by_step.get(event.step, [])
         index = next((i for i, e in enumerate(events) if e is event), -1) + 1
         return self._search(event.function, event.step, index, query, made=event.kind is EventKind.CREATE)
 
@@ -273,7 +329,8 @@ class Flow:
 
         What makes the subject has not made it when it raises, so that such a path is no path of the subject.
         """
-        whole = made and index > 0 and _is_last_call(self.by_step[start][index - 1].site, start)
+        by_step = self._around(function).by_step
+        whole = made and index > 0 and _is_last_call(by_step[start][index - 1].site, start)
         graph = self.evaluator.graph(function)
         flags = self._flags(function)
         named = {f[0] for clause in query.facts if isinstance(clause, frozenset) for f in clause}
@@ -287,14 +344,14 @@ class Flow:
         found: set[Event] = set()
         settled = query.settled if query.depth == 0 else None
         trail = _Trail()
-        while work and len(seen) < limit:
+        while work and len(seen) < limit and (query.sought is None or query.sought):
             state, first = work.pop()
             if settled is not None and first == 0 and state in settled:
                 _merge_ends(outcome, settled[state])
                 trail.ends[state] = settled[state]
                 continue
             node = state.node
-            quiet = node not in self.by_step
+            quiet = node not in by_step
             stopped, passes_raising = (False, True) if quiet else self._run_step(state, first, query, found, outcome)
             completes, raises = node is graph.exit and not stopped, node is graph.raised and not stopped
             outcome.completes, outcome.raises = outcome.completes or completes, outcome.raises or raises
@@ -359,18 +416,19 @@ class Flow:
         parted = self._parted.get(subject)
         if parted is None:
             parted = self._parted[subject] = {}
-            for event in self.by_subject.get(subject, ()):
+            for event in self._known.by_subject.get(subject, ()):
                 parted.setdefault(event.function, []).append(event)
         return parted.get(function, [])
 
     def _stretched(self, function: Function) -> dict[Node, tuple[_Stretch, int]]:
         """The stretch that each step of `function` stands in, with its place there; without tests and loops."""
+        by_step = self._around(function).by_step
         places: dict[Node, tuple[_Stretch, int]] = {}
         for start in self.evaluator.graph(function).nodes:
             stretch, node = _Stretch(), start
             while len(node.successors) == 1 and not node.is_test_or_loop and node not in places:
                 places[node] = stretch, len(stretch.nodes)
-                if _may_concern_all(node, self.by_step.get(node, ())):
+                if _may_concern_all(node, by_step.get(node, ())):
                     stretch.busy.append(len(stretch.nodes))
                 stretch.nodes.append(node)
                 node = node.successors[0]
@@ -410,13 +468,15 @@ class Flow:
                 if event not in found:
                     found.add(event)
                     outcome.hits.append(event)
+                    if query.sought is not None:
+                        query.sought.discard(event.site)
                 if not query.beyond:
                     return True, False
         return False, True
 
     def _concerning(self, node: Node, first: int, query: Query) -> list[Event]:
         """The events of one node from `first` on; of many only those that a query may ask about."""
-        events = self.by_step[node]
+        events = self._known.by_step[node]
         if len(events) < _MANY_EVENTS:
             return events[first:]
         numbers = self._numbers.get(node)
@@ -637,7 +697,7 @@ class Flow:
         by another one that does. What only calls the makers sees nothing of it.
         """
         creators = {e.function for e in self.starts(subject)}
-        relevant = self._lead_to({e.function: None for e in self.by_subject.get(subject, ())}, beyond=creators)
+        relevant = self._lead_to({e.function: None for e in self._known.by_subject.get(subject, ())}, beyond=creators)
         found: list[Function] = []
         for function in in_source_order(relevant - creators):
             inner = [

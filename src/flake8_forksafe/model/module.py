@@ -92,7 +92,7 @@ class ModuleModel:
     @cached_property
     def handles(self) -> list[Handle]:
         """Every handle of the module, in source order of its origin."""
-        found = [s for s in self.flow.by_subject if isinstance(s, Handle) and s.family is not Family.FORK]
+        found = [s for s in self.flow.subjects if isinstance(s, Handle) and s.family is not Family.FORK]
         return sorted(found, key=_position)
 
     @cached_property
@@ -147,12 +147,13 @@ class ModuleModel:
         of them ran before.
         """
         subjects = (query.subject, *query.also)
-        open_sites = {e.site for subject in subjects for e in self.flow.events(subject) if query.target(e)}
+        sites = {e.site for subject in subjects for e in self.flow.events(subject) if query.target(e)}
+        query.sought = set(sites)
         searches = self._searches(query)
-        while open_sites and (outcome := next(searches, None)) is not None:
+        while sites and (outcome := next(searches, None)) is not None:
             for hit in outcome.hits:
-                if hit.site in open_sites:
-                    open_sites.remove(hit.site)
+                if hit.site in sites:
+                    sites.remove(hit.site)
                     yield hit
 
     def _searches(self, query: Query) -> Iterator[Outcome]:

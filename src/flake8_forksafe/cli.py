@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flake8_forksafe.config import Config
     from flake8_forksafe.discovery import Target
     from flake8_forksafe.inspection import Inspection
+    from flake8_forksafe.parallel import Worker
     from flake8_forksafe.program import Surveyor
     from flake8_forksafe.reporting.outcome import Outcome
 
@@ -255,42 +256,63 @@ class _Run(NamedTuple):
 
     def files(self, paths: Sequence[str]) -> list[Outcome]:
         """Inspect the files that `paths` stand for, in one process or in several."""
-        from flake8_forksafe.discovery import discover
-        from flake8_forksafe.inspection import PARSED_ANYWAY, collect_seldom
+        from flake8_forksafe.discovery import Alarm, discover
+        from flake8_forksafe.inspection import PARSED_ANYWAY, WORTH_PROCESSES, collect_seldom
         from flake8_forksafe.reporting.outcome import Outcome
         from flake8_forksafe.reporting.progress import Progress
 
         collect_seldom()
-        found = discover(paths, self.config.exclude)
-        size = sum(target.size for target in found.targets)
-        jobs = self._jobs(size, len(found.targets))
-        self._say_what_is_done(len(found.targets), jobs)
-        if not self.options.quiet:
-            for note in found.notes:
-                self._tell(f"note: {note}")
-        progress = Progress(len(found.targets), sys.stderr, wanted=not self.options.quiet)
-        outcomes: dict[str, Outcome] = {}
-        program = self._program(paths, found.targets)
-        inspection = program or self.inspection
-        inspection.parses_all = size < PARSED_ANYWAY
+        workers: list[Worker] = []
+        alarm = Alarm(WORTH_PROCESSES, lambda count: workers.extend(self._workers(count)))
         try:
-            for outcome in self._inspected(inspection, found.targets, jobs):
-                outcomes[outcome.path] = outcome
-                progress.advance(1)
+            found = discover(paths, self.config.exclude, alarm)
+            size = sum(target.size for target in found.targets)
+            jobs = self._jobs(size, len(found.targets))
+            self._say_what_is_done(len(found.targets), jobs)
+            if not self.options.quiet:
+                for note in found.notes:
+                    self._tell(f"note: {note}")
+            progress = Progress(len(found.targets), sys.stderr, wanted=not self.options.quiet)
+            outcomes: dict[str, Outcome] = {}
+            program = self._program(paths, found.targets)
+            inspection = program or self.inspection
+            inspection.parses_all = size < PARSED_ANYWAY
+            try:
+                for outcome in self._inspected(inspection, found.targets, jobs, workers):
+                    outcomes[outcome.path] = outcome
+                    progress.advance(1)
+            finally:
+                progress.close()
+            ordered = [outcomes[target.path] for target in found.targets]
+            if program is not None:
+                ordered = self._linked(program, ordered, found.targets, jobs, workers)
         finally:
-            progress.close()
-        ordered = [outcomes[target.path] for target in found.targets]
-        if program is not None:
-            ordered = self._linked(program, ordered, found.targets, jobs)
+            if workers:
+                from flake8_forksafe import parallel
+
+                parallel.dismiss(workers)
         return [*ordered, *(Outcome(path, problem=reason) for path, reason in found.problems)]
 
+    def _workers(self, count: int) -> list[Worker]:
+        """Start the processes for a long run over at least `count` files, if there are to be any."""
+        from flake8_forksafe.inspection import WORTH_PROCESSES
+
+        jobs = self._jobs(WORTH_PROCESSES, count)
+        if jobs == 1:
+            return []
+        from flake8_forksafe import parallel
+
+        return [parallel.start() for _ in range(jobs)]
+
     @staticmethod
-    def _inspected(inspection: Inspection, targets: Sequence[Target], jobs: int) -> Iterator[Outcome]:
+    def _inspected(
+        inspection: Inspection, targets: Sequence[Target], jobs: int, workers: list[Worker]
+    ) -> Iterator[Outcome]:
         if jobs == 1:
             return (inspection.file(target.path) for target in targets)
         from flake8_forksafe import parallel
 
-        return parallel.inspect(inspection, targets, jobs)
+        return parallel.inspect(inspection, targets, jobs, workers)
 
     def _program(self, paths: Sequence[str], targets: Sequence[Target]) -> Surveyor | None:
         """Return the inspection of all files as one program, if that is wanted and nothing is to be fixed."""
@@ -308,7 +330,12 @@ class _Run(NamedTuple):
         return surveyor(self.config, common_directory(paths), [target.path for target in targets])
 
     def _linked(
-        self, program: Surveyor, outcomes: Sequence[Outcome], targets: Sequence[Target], jobs: int
+        self,
+        program: Surveyor,
+        outcomes: Sequence[Outcome],
+        targets: Sequence[Target],
+        jobs: int,
+        workers: list[Worker],
     ) -> list[Outcome]:
         """Return the outcomes of all files of a program with the findings that only the whole of it shows."""
         from flake8_forksafe.program import linked
@@ -316,7 +343,9 @@ class _Run(NamedTuple):
         by_path = {target.path: target for target in targets}
 
         def inspect(inspection: Inspection, paths: Sequence[str]) -> Iterator[Outcome]:
-            return self._inspected(inspection, [by_path[path] for path in paths], min(jobs, max(1, len(paths))))
+            return self._inspected(
+                inspection, [by_path[path] for path in paths], min(jobs, max(1, len(paths))), workers
+            )
 
         return linked(program, outcomes, inspect)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flake8_forksafe import patterns
@@ -33,6 +33,13 @@ class Target(NamedTuple):
     size: int
 
 
+class Alarm(NamedTuple):
+    """Calls `ring` with the number of files found as soon as they have `size` bytes together."""
+
+    size: int
+    ring: Callable[[int], None]
+
+
 class Found(NamedTuple):
     """What discovery has found.
 
@@ -47,14 +54,15 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
+def discover(paths: Sequence[str], exclude: Sequence[str], alarm: Alarm | None = None) -> Found:
     """Return the files that `paths` name, and of folders the Python files below them, each file once.
 
     Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
     taken whatever it is. A symbolic link that leads out of the folder is passed over too, so that a run over a folder
-    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all.
+    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all. `alarm`, if given, rings once
+    it is plain that there is much to do.
     """
-    search = _Search(tuple(exclude))
+    search = _Search(tuple(exclude), alarm)
     for path in paths:
         search.add(path)
     return search.found
@@ -74,8 +82,10 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
 
 
 class _Search:
-    def __init__(self, exclude: tuple[str, ...]) -> None:
+    def __init__(self, exclude: tuple[str, ...], alarm: Alarm | None) -> None:
         self._exclude = exclude
+        self._alarm = alarm
+        self._size = 0
         self._seen: set[tuple[int, int]] = set()
         self._named = ""  # the folder that is walked, as the user named it
         self.found = Found([], [], [])
@@ -105,6 +115,10 @@ class _Search:
         if identity not in self._seen:
             self._seen.add(identity)
             self.found.targets.append(Target(path, status.st_size))
+            self._size += status.st_size
+            if self._alarm is not None and self._size >= self._alarm.size:
+                self._alarm.ring(len(self.found.targets))
+                self._alarm = None
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:

@@ -16,6 +16,7 @@ from flake8_forksafe.source import Source, SourceError, syntax_tree, utf8_text
 if TYPE_CHECKING:
     from flake8_forksafe.baseline import Baseline
     from flake8_forksafe.config import Config
+    from flake8_forksafe.discovery import Target
     from flake8_forksafe.finding import Finding
     from flake8_forksafe.rule import Rule
     from flake8_forksafe.settings import Settings
@@ -30,6 +31,10 @@ PARSED_ANYWAY = 1_000_000
 
 
 _ALLOCATIONS = 50_000
+#: Bytes that are read at a time of a file whose size is not known.
+_PORTION = 100_000
+#: What keeps Windows from translating line ends, and other systems from handing the file to programs they start.
+_AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Mode(enum.Enum):
@@ -67,15 +72,15 @@ class Inspection:
         """The options of the analysis."""
         return self._config.settings(self._directory)
 
-    def at_sight(self, path: str) -> Outcome | None:
-        """Return what becomes of the file `path` if a look at its bytes tells, else None."""
+    def at_sight(self, target: Target) -> Outcome | None:
+        """Return what becomes of the file `target` if a look at its bytes tells, else None."""
         if self.parses_all:
             return None
         try:
-            data = _read(path)
+            data = _read(target.path, target.size)
         except OSError as error:
-            return _unreadable(path, error)
-        return Outcome(path) if self._is_harmless(data) else None
+            return _unreadable(target.path, error)
+        return Outcome(target.path) if self._is_harmless(data) else None
 
     def file(self, path: str) -> Outcome:
         """Inspect the file `path`, and write it if that is the mode."""
@@ -194,9 +199,23 @@ def collect_seldom() -> None:
     gc.set_threshold(_ALLOCATIONS, 20, 100)
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - once per file of the tree
-        return file.read()
+def load() -> None:
+    """Import all that the first file with a hazard's words needs."""
+    from flake8_forksafe import analysis, noqa, registry  # noqa: F401 - for the inspections to come
+
+    registry.rules()
+
+
+def _read(path: str, size: int = 0) -> bytes:
+    """Return the content of the file `path`, which is about `size` bytes long; once per file of the tree."""
+    file = os.open(path, os.O_RDONLY | _AS_IT_IS)
+    try:
+        data = os.read(file, size + 1)
+        while part := os.read(file, len(data) + _PORTION):
+            data += part
+    finally:
+        os.close(file)
+    return data
 
 
 def _unreadable(path: str, error: OSError) -> Outcome:

@@ -5,6 +5,9 @@ holds the write end of the queue it reads from, and one that dies takes the whol
 pipe of its own whose other end only the parent holds: a process ends when the parent does, and of a process that dies
 the parent knows which files it was at. The parent reads every file first: most hold no hazard by the look of their
 bytes, and no process has to hear of those.
+
+A process needs a tenth of a second until it has imported the analysis. `start` lets the first ones do so while the
+parent still looks for the files.
 """
 
 from __future__ import annotations
@@ -16,9 +19,9 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from flake8_forksafe.inspection import Inspection, collect_seldom
+from flake8_forksafe.inspection import Inspection, collect_seldom, load
 from flake8_forksafe.reporting.outcome import Outcome
 from flake8_forksafe.signals import exit_at_signal
 
@@ -32,21 +35,58 @@ _SMALLEST, _LARGEST = 32_000, 500_000
 _GRACE = 10.0
 
 
-def inspect(inspection: Inspection, targets: Sequence[Target], jobs: int) -> Iterator[Outcome]:
+class Worker(NamedTuple):
+    """A process that waits for what it is to inspect, and the pipe to it."""
+
+    connection: Connection
+    process: BaseProcess
+
+
+def start() -> Worker:
+    """Start a process that imports the analysis, and then waits for an `Inspection` and for paths."""
+    context = multiprocessing.get_context("spawn")  # the caller may have threads
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,))
+    with _interrupts_held(), _folder_off_the_import_path():
+        process.start()
+    theirs.close()
+    return Worker(ours, process)
+
+
+def dismiss(workers: Iterable[Worker]) -> None:
+    """End `workers`, each after the file it is at."""
+    workers = list(workers)
+    for worker in workers:
+        worker.connection.close()
+    for worker in workers:
+        worker.process.join(_GRACE)
+        if worker.process.is_alive():
+            worker.process.kill()  # a file is written by one rename, so it is whole even now
+            worker.process.join()
+
+
+def inspect(inspection: Inspection, targets: Sequence[Target], jobs: int, idle: list[Worker]) -> Iterator[Outcome]:
     """Yield what becomes of each of `targets`, in any order, using `jobs` processes.
 
     A process that dies (out of memory, a crash of the interpreter) costs only the file it died of.
+
+    Arguments:
+        inspection: what is done with each file.
+        targets: the files.
+        jobs: the number of processes.
+        idle: processes that have nothing to do; they are used first, and those that live at the end are added. The
+            caller dismisses them.
     """
     settled: list[Outcome] = []
     suspects: list[str] = []
     size = min(max(sum(target.size for target in targets) // (jobs * 32), _SMALLEST), _LARGEST)
-    for outcomes in _run(inspection, _chunks(_unsettled(inspection, targets, settled), size), jobs, suspects):
+    for outcomes in _run(inspection, _chunks(_unsettled(inspection, targets, settled), size), jobs, suspects, idle):
         yield from outcomes
         yield from settled
         settled.clear()
     yield from settled
     alone: list[str] = []
-    for outcomes in _run(inspection, iter([path] for path in suspects), 1, alone):
+    for outcomes in _run(inspection, iter([path] for path in suspects), 1, alone, idle):
         yield from outcomes
     for path in alone:
         yield Outcome(path, problem="the process that checked it died (out of memory?)")
@@ -55,7 +95,7 @@ def inspect(inspection: Inspection, targets: Sequence[Target], jobs: int) -> Ite
 def _unsettled(inspection: Inspection, targets: Iterable[Target], settled: list[Outcome]) -> Iterator[Target]:
     """Yield those of `targets` for which a look at their bytes is not enough; what becomes of the others is added."""
     for target in targets:
-        outcome = inspection.at_sight(target.path)
+        outcome = inspection.at_sight(target)
         if outcome is None:
             yield target
         else:
@@ -77,61 +117,41 @@ def _chunks(targets: Iterable[Target], size: int) -> Iterator[list[str]]:
 
 
 def _run(
-    inspection: Inspection, chunks: Iterator[list[str]], jobs: int, lost: list[str]
+    inspection: Inspection, chunks: Iterator[list[str]], jobs: int, lost: list[str], idle: list[Worker]
 ) -> Iterator[Sequence[Outcome]]:
     """Inspect `chunks`; the files of a process that died are added to `lost`, and another takes its place."""
-    workers: dict[Connection, tuple[BaseProcess, list[str]]] = {}
+    busy: dict[Connection, tuple[Worker, list[str]]] = {}
     coming = next(chunks, None)
     try:
-        while workers or coming is not None:
-            if coming is not None and len(workers) < jobs:
-                _start(inspection, coming, workers)
+        while busy or coming is not None:
+            if coming is not None and len(busy) < jobs:
+                worker = idle.pop() if idle else start()
+                busy[worker.connection] = worker, coming
+                with suppress(OSError):  # the next recv says so
+                    worker.connection.send(inspection)
+                    worker.connection.send(coming)
                 coming = next(chunks, None)
                 continue
-            for ready in wait(list(workers)):
-                assert isinstance(ready, Connection)
-                process, chunk = workers[ready]
+            for connection in wait(list(busy)):
+                assert isinstance(connection, Connection)
+                worker, chunk = busy.pop(connection)
                 try:
-                    outcomes = ready.recv()
+                    outcomes = connection.recv()
                 except (EOFError, OSError):
                     lost += chunk
-                    outcomes, ended = (), True
+                    outcomes = ()
+                    dismiss([worker])
                 else:
-                    ended = coming is None
-                if ended:
-                    del workers[ready]
-                    _end(ready, process)
-                elif coming is not None:
-                    workers[ready] = process, coming
-                    with suppress(OSError):  # the next recv says so
-                        ready.send(coming)
-                    coming = next(chunks, None)  # found while the processes are busy
+                    if coming is None:
+                        idle.append(worker)
+                    else:
+                        busy[connection] = worker, coming
+                        with suppress(OSError):  # the next recv says so
+                            connection.send(coming)
+                        coming = next(chunks, None)  # found while the processes are busy
                 yield outcomes
     finally:
-        for connection in workers:
-            connection.close()
-        for connection, (process, _) in workers.items():
-            _end(connection, process)
-
-
-def _start(inspection: Inspection, chunk: list[str], workers: dict[Connection, tuple[BaseProcess, list[str]]]) -> None:
-    context = multiprocessing.get_context("spawn")  # the caller may have threads
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, inspection))
-    with _interrupts_held(), _folder_off_the_import_path():
-        process.start()
-    theirs.close()
-    workers[ours] = process, chunk
-    with suppress(OSError):
-        ours.send(chunk)
-
-
-def _end(connection: Connection, process: BaseProcess) -> None:
-    connection.close()
-    process.join(_GRACE)
-    if process.is_alive():
-        process.kill()  # a file is written by one rename, so it is whole even now
-        process.join()
+        dismiss(worker for worker, _ in busy.values())
 
 
 @contextmanager
@@ -165,16 +185,29 @@ def _folder_off_the_import_path() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = before
 
 
-def _serve(connection: Connection, inspection: Inspection) -> None:
-    """Inspect the files that come through `connection` until its other end is closed."""
+def _work(connection: Connection) -> None:
+    """Be a worker until the other end of `connection` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, exit_at_signal)
     collect_seldom()
+    load()
     with suppress(EOFError, OSError):
-        while True:
-            outcomes = []
-            for path in connection.recv():
-                if connection.poll():  # nothing is sent meanwhile: the parent has gone
-                    return
-                outcomes.append(inspection.file(path))
-            connection.send(outcomes)
+        _serve(connection)
+    os._exit(0)  # there is nothing left to say or to write, and to free all objects one by one takes its time
+
+
+def _serve(connection: Connection) -> None:
+    """Inspect the files that come through `connection`, as the `Inspection` says that came last."""
+    inspection: Inspection | None = None
+    while True:
+        message = connection.recv()
+        if isinstance(message, Inspection):
+            inspection = message
+            continue
+        assert inspection is not None
+        outcomes = []
+        for path in message:
+            if connection.poll():  # nothing is sent meanwhile: the parent has gone
+                return
+            outcomes.append(inspection.file(path))
+        connection.send(outcomes)

@@ -27,6 +27,7 @@ from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from flake8_forksafe.config import Config
+    from flake8_forksafe.discovery import Target
     from flake8_forksafe.reporting.outcome import Entry
 
 #: Runs an inspection over files and gives what becomes of each, in any order.
@@ -57,7 +58,7 @@ class Surveyor(Inspection):
         super().__init__(Mode.REPORT, config, directory)
         self.config, self.directory, self.project, self._between = config, directory, project, between
 
-    def at_sight(self, path: str) -> Outcome | None:  # noqa: ARG002 - of every file there is something to say
+    def at_sight(self, target: Target) -> Outcome | None:  # noqa: ARG002 - of every file there is something to say
         """Return None: every file is surveyed."""
         return None
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flake8_forksafe import parallel
+from flake8_forksafe.codes import Selection
 from flake8_forksafe.config import Config
 from flake8_forksafe.discovery import Target, discover
-from flake8_forksafe.inspection import Inspection, Mode
+from flake8_forksafe.inspection import Inspection, Mode, _read
 from flake8_forksafe.reporting.outcome import Outcome
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -48,10 +49,10 @@ def test_a_process_that_dies_costs_only_the_file_it_died_of(tmp_path: Path, sour
     for name in names:
         (tmp_path / name).write_text(source("hit"), encoding="utf-8")
     targets = [Target(str(tmp_path / name), 100) for name in names]
-    outcomes = {
-        Path(outcome.path).name: outcome
-        for outcome in parallel.inspect(Deadly(Mode.REPORT, Config(target_version=(3, 11)), str(tmp_path)), targets, 2)
-    }
+    inspection = Deadly(Mode.REPORT, Config(target_version=(3, 11)), str(tmp_path))
+    workers = [parallel.start()]
+    outcomes = {Path(outcome.path).name: outcome for outcome in parallel.inspect(inspection, targets, 2, workers)}
+    parallel.dismiss(workers)
     assert sorted(outcomes) == sorted(names)
     for name, outcome in outcomes.items():
         assert ("died" in outcome.problem) is ("deadly" in name)
@@ -76,3 +77,40 @@ def test_workers_end_when_their_parent_is_killed(project: Path, source: Text) ->
             assert process.poll() is None
         process.kill()
         process.stdout.read()  # ends only when every process that inherited it has ended
+
+
+def test_a_process_that_gets_nothing_to_do_ends_when_it_is_dismissed() -> None:
+    workers = [parallel.start(), parallel.start()]
+    parallel.dismiss(workers)
+    assert [worker.process.exitcode for worker in workers] == [0, 0]
+
+
+def test_processes_serve_one_run_after_another(tmp_path: Path, source: Text) -> None:
+    (tmp_path / "hit.py").write_text(source("hit"), encoding="utf-8")
+    targets = [Target(str(tmp_path / "hit.py"), 100)]
+    idle = [parallel.start()]
+    (worker,) = idle
+    for rules, codes in ((), ["FRK104"]), (("FRK2",), []):
+        config = Config(target_version=(3, 11), selection=Selection(select=rules or None))
+        (outcome,) = parallel.inspect(Inspection(Mode.REPORT, config, str(tmp_path)), targets, 2, idle)
+        assert [entry.code for entry in outcome.left] == codes
+        assert idle == [worker]
+    parallel.dismiss(idle)
+
+
+def test_a_file_is_read_whole_whatever_its_size_was(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    (tmp_path / "file").write_bytes(content)
+    for size in (0, 1, len(content) - 1, len(content), len(content) + 1):
+        assert _read(str(tmp_path / "file"), size) == content
+
+
+def test_a_long_run_that_starts_its_processes_early_prints_what_one_process_prints(
+    project: Path, forksafe: Command, source: Text
+) -> None:
+    for number in range(60):
+        text = source("hit" if number % 3 else "clean")
+        (project / f"copy{number:02}.py").write_text(f"{text}\n#{'x' * 100_000}\n", encoding="utf-8")
+    one, many = (forksafe("--output-format=json", *jobs, ".") for jobs in (("--jobs", "1"), ()))
+    assert one.stdout.count("FRK104") == many.stdout.count("FRK104") >= 40
+    assert (one.stdout, one.stderr) == (many.stdout, many.stderr)

@@ -150,10 +150,6 @@ class _Step:
             return str(error).splitlines()[0]
         if result == self._data:
             return "the fix changes nothing"
-        try:
-            ast.parse(Source.from_bytes(result, self._filename).text)
-        except (SyntaxError, ValueError) as error:
-            return f"the result does not parse: {error}"
         after = Counter(f.code for f in self._check(result))
         expected = self._before - Counter(f.code for f in wanted)
         if after - expected:
@@ -165,7 +161,8 @@ def rewrite(data: bytes, source: Source, edits: Sequence[Edit]) -> bytes:
     """Make `edits` on a file and return the bytes in the file's own encoding, newlines and byte order mark.
 
     Raises:
-        AnchorError: a place cannot be found, or the file's encoding would change lines that no edit touches.
+        AnchorError: a place cannot be found, the file's encoding would change lines that no edit touches, or the result
+            does not parse.
         libcst.ParserSyntaxError: libcst cannot parse the file.
     """
     placed = [_in_characters(source, e) for e in edits]
@@ -188,7 +185,11 @@ def _rewritten(data: bytes, edits: Sequence[Edit]) -> bytes:
         tree = add_imports(tree, imports)
     result = tree.bytes
     if data.startswith(codecs.BOM_UTF8) and not result.startswith(codecs.BOM_UTF8):
-        return codecs.BOM_UTF8 + result
+        result = codecs.BOM_UTF8 + result
+    try:
+        ast.parse(Source.from_bytes(result, "").text)
+    except (SyntaxError, ValueError) as error:
+        raise AnchorError(f"the result does not parse: {error}") from error
     return result
 
 

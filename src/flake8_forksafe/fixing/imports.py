@@ -16,7 +16,8 @@ def add_imports(tree: cst.Module, needed: Sequence[RequireImport]) -> cst.Module
     """The module with `needed` imported at its top, each once.
 
     A module of the standard library goes into the first group of imports that has others of the standard library, at
-    its place in the alphabet; everything else where `AddImportsVisitor` puts it.
+    its place in the alphabet; a name into the line that imports others from its module; everything else where
+    `AddImportsVisitor` puts it.
     """
     elsewhere: list[RequireImport] = []
     for module in sorted({n.module for n in needed if n.name is None}):
@@ -25,7 +26,12 @@ def add_imports(tree: cst.Module, needed: Sequence[RequireImport]) -> cst.Module
             elsewhere.append(RequireImport(module))
         else:
             tree = placed
-    elsewhere += (one for one in needed if one.name is not None)
+    for module, name in sorted({(n.module, n.name) for n in needed if n.name is not None}):
+        joined = _joined(tree, module, name)
+        if joined is None:
+            elsewhere.append(RequireImport(module, name))
+        else:
+            tree = joined
     if not elsewhere:
         return tree
     from libcst.codemod import CodemodContext  # it takes longer to import than all the rest of libcst
@@ -61,6 +67,35 @@ def _placed(tree: cst.Module, module: str) -> cst.Module | None:
         body[start] = first.with_changes(leading_lines=())
     body.insert(start + index, new)
     return tree.with_changes(body=body)
+
+
+def _joined(tree: cst.Module, module: str, name: str) -> cst.Module | None:
+    """The tree with `name` in its first `from module import ...`; None if there is none, or it is a long one."""
+    for statement in tree.body:
+        match statement:
+            case _Line(body=[cst.ImportFrom(names=[*names]) as line]) if _source(statement) == module:
+                break
+            case _:
+                continue
+    else:
+        return None
+    if any(alias.evaluated_name == name and alias.asname is None for alias in names):
+        return tree
+    if "\n" in tree.code_for_node(line):
+        return None
+    known = [alias.evaluated_name for alias in names]
+    ordered = known == sorted(known, key=_rank)
+    later = (i for i, other in enumerate(known) if ordered and _rank(other) > _rank(name))
+    names.insert(next(later, len(known)), cst.ImportAlias(cst.Name(name)))
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    changed = [alias.with_changes(comma=comma) for alias in names[:-1]]
+    changed.append(names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT))
+    return tree.with_deep_changes(line, names=changed)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Where a name stands among those that one line imports: constants, classes, then functions."""
+    return (0 if name.isupper() else 1 if name[:1].isupper() else 2), name
 
 
 def _group(tree: cst.Module) -> tuple[int, list[_Line]]:

@@ -108,9 +108,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.communicate import communicate
-from flake8_forksafe.fixes.unread import discard_all
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import waits
 from flake8_forksafe.prefilter import may_use_pipes
@@ -133,7 +132,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"child blocks once {full}; use {module.method_of(wait.event, 'communicate()')}, or DEVNULL if "
                 f"you do not need the output"
             )
-            fix = discard_all(module, handle, wait.streams) or communicate(module, handle, wait.event)
+            fix = fixes.unread.discard_all(module, handle, wait.streams) or fixes.communicate.communicate(
+                module, handle, wait.event
+            )
             yield Finding(RULE.code, Span.of(wait.event.site), message, (created,), fix)
 
 

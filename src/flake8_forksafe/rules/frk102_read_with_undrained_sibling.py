@@ -108,9 +108,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.fixes.communicate import communicate
-from flake8_forksafe.fixes.unread import discard_output
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.pipes import SIBLING
@@ -136,7 +135,7 @@ def _report(module: ModuleModel, handle: Handle, hit: Event) -> Finding:
         f"{created.span.line}), and the child blocks once that is full; use "
         f"{module.method_of(hit, 'communicate()')}, or {instead}"
     )
-    fix = communicate(module, handle, hit) or discard_output(module, handle, [sibling])
+    fix = fixes.communicate.communicate(module, handle, hit) or fixes.unread.discard_output(module, handle, [sibling])
     made = Related(created.span, f"{sibling} is made a PIPE here")
     return Finding(RULE.code, Span.of(hit.site), message, (made,), fix)
 

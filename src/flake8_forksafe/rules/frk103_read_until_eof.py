@@ -89,8 +89,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.communicate import communicate
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, reaps, waits
 from flake8_forksafe.prefilter import may_use_pipes
@@ -117,7 +117,13 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                     f"{module.pipe_name(hit)}.read() returns only when every process that inherited the pipe (line "
                     f"{created.span.line}) has closed it{zombie}; use {module.method_of(hit, 'communicate()')}"
                 )
-                yield Finding(RULE.code, Span.of(hit.site), message, (created,), communicate(module, handle, hit))
+                yield Finding(
+                    RULE.code,
+                    Span.of(hit.site),
+                    message,
+                    (created,),
+                    fixes.communicate.communicate(module, handle, hit),
+                )
 
 
 RULE = Rule(

@@ -87,8 +87,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.streams import to_devnull
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.children import Spawn
 from flake8_forksafe.rule import Rule
@@ -110,7 +110,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{function}() with {' and '.join(pipes)}=PIPE: nobody can ever {fate}, and the child blocks; "
                 f"use DEVNULL, or run() if you want the output"
             )
-            fix = to_devnull(module, spawn, pipes) if spawn.through is None else None
+            fix = fixes.streams.to_devnull(module, spawn, pipes) if spawn.through is None else None
             yield Finding(RULE.code, Span.of(spawn.through or made.call), message, fix=fix)
 
 

@@ -97,8 +97,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.stdin import close_input
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
@@ -118,7 +118,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"child that reads its input never ends; close its stdin first, or use "
                 f"{module.method_of(hit, 'communicate()')}"
             )
-            yield Finding(RULE.code, Span.of(hit.site), message, (created,), close_input(module, handle, hit))
+            yield Finding(
+                RULE.code, Span.of(hit.site), message, (created,), fixes.stdin.close_input(module, handle, hit)
+            )
 
 
 RULE = Rule(

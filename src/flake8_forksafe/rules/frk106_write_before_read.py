@@ -97,9 +97,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.stdin import pass_as_input
-from flake8_forksafe.fixes.unread import discard_all
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
 from flake8_forksafe.model.events import Event
@@ -138,7 +137,7 @@ def _report(module: ModuleModel, handle: Handle, write: Event, stream: str) -> F
         f"{module.method_of(write, 'communicate(input=...)')}"
     )
     outputs = [name for name, _ in module.spawn(handle).output_pipes()]
-    fix = pass_as_input(module, handle, write) or discard_all(module, handle, outputs)
+    fix = fixes.stdin.pass_as_input(module, handle, write) or fixes.unread.discard_all(module, handle, outputs)
     return Finding(RULE.code, Span.of(write.site), message, (created,), fix)
 
 

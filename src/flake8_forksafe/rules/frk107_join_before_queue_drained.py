@@ -98,8 +98,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.queues import get_before_join
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -117,7 +117,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"join"
             )
             places = (module.created(handle), *early.places)
-            yield Finding(RULE.code, Span.of(early.join.site), message, places, get_before_join(module, early))
+            yield Finding(
+                RULE.code, Span.of(early.join.site), message, places, fixes.queues.get_before_join(module, early)
+            )
 
 
 RULE = Rule(

@@ -100,8 +100,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding
-from flake8_forksafe.fixes.unread import discard_output
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import looks_after
 from flake8_forksafe.prefilter import may_neglect_pipes
@@ -126,7 +126,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{' and '.join(pipes)} of this child {'are PIPEs' if len(pipes) > 1 else 'is a PIPE'} that nothing "
                 f"here ever reads: the child stops when 64 KiB are full; use DEVNULL or a file, or read it in a thread"
             )
-            yield Finding(RULE.code, created.span, message, fix=discard_output(module, handle, pipes))
+            yield Finding(RULE.code, created.span, message, fix=fixes.unread.discard_output(module, handle, pipes))
 
 
 RULE = Rule(

@@ -97,8 +97,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.sentinels import bytes_sentinel
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.prefilter import may_use_pipes
@@ -123,7 +123,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f'spins for ever on b""; compare with b"" or test for truth, or open the pipe with text=True'
             )
             head = Span(loop.lineno, loop.col_offset, loop.lineno, loop.col_offset + 3)
-            yield Finding(RULE.code, head, message, (created,), bytes_sentinel(module, loop))
+            yield Finding(RULE.code, head, message, (created,), fixes.sentinels.bytes_sentinel(module, loop))
 
 
 RULE = Rule(

@@ -85,8 +85,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.descriptors import without_close_fds
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -100,7 +100,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"{function}() with close_fds=False hands the child every inheritable descriptor, and whoever reads a pipe "
             f"that it holds open waits until it exits; leave close_fds out and name what it needs in pass_fds"
         )
-        yield Finding(RULE.code, Span.of(kept.node), message, kept.child, without_close_fds(module, kept))
+        yield Finding(
+            RULE.code, Span.of(kept.node), message, kept.child, fixes.descriptors.without_close_fds(module, kept)
+        )
 
 
 RULE = Rule(

@@ -89,8 +89,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.descriptors import not_inheritable
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -105,7 +105,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"{made.how} lets every child inherit the descriptor, and this module {other} (line "
             f"{reasons[0].span.line}): a child started meanwhile keeps it open, and its reader waits; {made.cure}"
         )
-        yield Finding(RULE.code, Span.of(made.event.site), message, reasons, not_inheritable(module, made))
+        yield Finding(
+            RULE.code, Span.of(made.event.site), message, reasons, fixes.descriptors.not_inheritable(module, made)
+        )
 
 
 RULE = Rule(

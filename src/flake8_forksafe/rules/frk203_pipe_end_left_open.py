@@ -102,8 +102,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.descriptors import close_write_end
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -123,7 +123,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"the read in line {line} may never end: the child forked in line {given} inherits {end.name} and "
                 f"keeps it open; start that child before os.pipe(), close {end.name} in it, or use spawn"
             )
-        yield Finding(RULE.code, Span.of(end.made.site), message, end.places, close_write_end(module, end))
+        yield Finding(
+            RULE.code, Span.of(end.made.site), message, end.places, fixes.descriptors.close_write_end(module, end)
+        )
 
 
 RULE = Rule(

@@ -132,8 +132,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.start_methods import spawned
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -149,7 +149,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         if start is None:
             continue
         text = message(process.what, f"line {start.place.span.line}", explicit=process.explicit)
-        fix = spawned(module, process)
+        fix = fixes.start_methods.spawned(module, process)
         yield Finding(RULE.code, Span.of(process.made.site), text, (start.place,), fix)
 
 

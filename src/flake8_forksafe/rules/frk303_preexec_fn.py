@@ -107,8 +107,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding
-from flake8_forksafe.fixes.preexec import as_keywords
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.hooks import Effect, Hook
 from flake8_forksafe.prefilter import may_give_hook
@@ -125,7 +125,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"preexec_fn runs Python between fork and exec: when another thread holds a lock that it needs, "
             f"{starter}() never returns; {_advice(hook, module.settings.target_version)}"
         )
-        yield Finding(RULE.code, hook.span, message, fix=as_keywords(module, hook))
+        yield Finding(RULE.code, hook.span, message, fix=fixes.preexec.as_keywords(module, hook))
 
 
 def _advice(hook: Hook, target: tuple[int, int]) -> str:

@@ -118,8 +118,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.forked_children import exit_in_finally
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.forks import Departure, Way
 from flake8_forksafe.rule import Rule
@@ -140,7 +140,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
         departures = module.forks.departures(site)
         if departures:
             first = min(departures, key=lambda d: d.place.span)
-            fix = exit_in_finally(module, site, departures)
+            fix = fixes.forked_children.exit_in_finally(module, site, departures)
             yield Finding(RULE.code, Span.of(site.call), _message(first), tuple(d.place for d in departures), fix)
 
 

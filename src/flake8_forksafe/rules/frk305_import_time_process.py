@@ -90,8 +90,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.main_guard import guard_process
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.prefilter import may_start_made_process_at_import, may_start_process_at_import
@@ -107,7 +107,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"importing this module starts a {process.what}: a child made by spawn or forkserver imports it again, "
             f'and fails or starts children of its own; start it in a function or under if __name__ == "__main__"'
         )
-        yield Finding(RULE.code, Span.of(event.site), message, fix=guard_process(module, process))
+        yield Finding(RULE.code, Span.of(event.site), message, fix=fixes.main_guard.guard_process(module, process))
 
 
 RULE = Rule(

@@ -76,8 +76,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.main_guard import guard_thread
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.threads import ThreadKind
 from flake8_forksafe.prefilter import may_start_thread_at_import
@@ -98,7 +98,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"importing this module starts a {_WORDS[start.kind]}, which may wait for the import lock and makes each "
             f"later fork of the program unsafe; start it in a function that the program calls"
         )
-        yield Finding(RULE.code, Span.of(start.event.site), message, fix=guard_thread(module, start))
+        yield Finding(RULE.code, Span.of(start.event.site), message, fix=fixes.main_guard.guard_thread(module, start))
 
 
 RULE = Rule(

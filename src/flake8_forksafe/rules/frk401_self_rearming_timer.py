@@ -119,9 +119,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.fixes.timer_loops import as_event_loop
-from flake8_forksafe.fixes.timers import as_daemon
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -137,7 +136,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             f"and a cancel() meanwhile is lost; loop on Event.wait(interval) in one thread, or set daemon = True"
         )
         related = Related(rearming.span, "the callback that leads back to the Timer")
-        fix = as_event_loop(module, rearming) or as_daemon(module, rearming)
+        fix = fixes.timer_loops.as_event_loop(module, rearming) or fixes.timers.as_daemon(module, rearming)
         yield Finding(RULE.code, Span.of(rearming.alarm.call), message, (related,), fix)
 
 

@@ -85,8 +85,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.fixes.timers import cancel_in_finally
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -104,7 +104,9 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             Related(Span.of(skipped.start.site), "the timer is started here"),
             Related(skipped.raiser, "an exception here skips the cancel"),
         )
-        yield Finding(RULE.code, Span.of(skipped.cancel.site), message, related, cancel_in_finally(module, skipped))
+        yield Finding(
+            RULE.code, Span.of(skipped.cancel.site), message, related, fixes.timers.cancel_in_finally(module, skipped)
+        )
 
 
 RULE = Rule(

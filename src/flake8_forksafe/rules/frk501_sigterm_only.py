@@ -94,8 +94,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.ending import make_sure
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -111,7 +111,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{name} gets SIGTERM and never SIGKILL: a child that handles or ignores SIGTERM runs on, and a wait "
                 f"for it never returns; wait with a timeout, then {module.method_of(event, 'kill()')} and wait again"
             )
-            yield Finding(RULE.code, span, message, (created,), make_sure(module, event))
+            yield Finding(RULE.code, span, message, (created,), fixes.ending.make_sure(module, event))
 
 
 RULE = Rule(

@@ -90,8 +90,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.ending import reap
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -108,7 +108,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"{module.name_of(event)} is signalled and never reaped: it stays a zombie while this process runs; "
                 f"call {module.method_of(event, wait)} after the signal"
             )
-            yield Finding(RULE.code, span, message, (created,), reap(module, event))
+            yield Finding(RULE.code, span, message, (created,), fixes.ending.reap(module, event))
 
 
 RULE = Rule(

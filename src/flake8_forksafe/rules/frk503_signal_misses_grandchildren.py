@@ -98,8 +98,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.sessions import signal_group
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -114,7 +114,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"this signal reaches only the shell of {module.name_of(event)} (line {created.span.line}): its "
                 "command runs on; start it without a shell, or with start_new_session=True, and use os.killpg()"
             )
-            yield Finding(RULE.code, span, message, (created,), signal_group(module, handle))
+            yield Finding(RULE.code, span, message, (created,), fixes.sessions.signal_group(module, handle))
 
 
 RULE = Rule(

@@ -87,8 +87,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.sessions import start_in_session
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -106,7 +106,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 else "no group has its pid, and killpg() raises ProcessLookupError"
             )
             message = f"{start}: {effect}; start it with start_new_session=True or process_group=0"
-            yield Finding(RULE.code, span, message, (created,), start_in_session(module, handle))
+            yield Finding(RULE.code, span, message, (created,), fixes.sessions.start_in_session(module, handle))
 
 
 RULE = Rule(

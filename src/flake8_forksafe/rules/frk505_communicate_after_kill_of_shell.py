@@ -90,8 +90,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.fixes.sessions import signal_group
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -106,7 +106,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 f"only the shell of {module.name_of(event)} was signalled: its command runs on, holds the pipe (line "
                 f"{created.span.line}) open, and this waits for it; use start_new_session=True and os.killpg()"
             )
-            yield Finding(RULE.code, span, message, (created,), signal_group(module, handle))
+            yield Finding(RULE.code, span, message, (created,), fixes.sessions.signal_group(module, handle))
 
 
 RULE = Rule(

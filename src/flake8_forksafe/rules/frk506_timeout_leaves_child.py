@@ -88,8 +88,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.fixes.ending import end_after_timeout
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.prefilter import may_time_out
 from flake8_forksafe.rule import Rule
@@ -113,7 +113,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                     f"nothing afterwards does: it runs on; call {module.method_of(wait, 'kill()')} and wait for it here"
                 )
             related = (Related(Span.of(wait.site), "the wait that times out"), created)
-            yield Finding(RULE.code, span, message, related, end_after_timeout(module, handle, abandoned))
+            yield Finding(RULE.code, span, message, related, fixes.ending.end_after_timeout(module, handle, abandoned))
 
 
 RULE = Rule(

@@ -99,8 +99,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.fixes.statuses import default_action
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
 from flake8_forksafe.model.statuses import StatusRead
@@ -116,7 +116,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 "with SIGCHLD ignored the kernel throws every exit status away, and every return code reads 0; leave "
                 "SIGCHLD at SIG_DFL and wait for the children"
             )
-            yield replace(_report(event, read, message), fix=default_action(module, event))
+            yield replace(_report(event, read, message), fix=fixes.statuses.default_action(module, event))
     for event in module.statuses.waits_for_any():
         if read := module.statuses.stolen_by(event):
             message = (

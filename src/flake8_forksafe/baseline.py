@@ -10,12 +10,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe import fingerprint, registry, writing
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.source import Source
 
 if TYPE_CHECKING:

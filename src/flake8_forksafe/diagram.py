@@ -23,9 +23,10 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from flake8_forksafe.records import dataclass
 
 #: More lanes than this leave no room for words on a phone.
 MOST_LANES = 4

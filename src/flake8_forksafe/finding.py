@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from flake8_forksafe.records import dataclass
 
 if TYPE_CHECKING:
     from flake8_forksafe.fix import Fix

@@ -5,11 +5,11 @@ Nothing here imports libcst; `flake8_forksafe.fixing` turns these values into ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from flake8_forksafe.finding import Span
+from flake8_forksafe.records import dataclass
 
 
 class Safety(Enum):

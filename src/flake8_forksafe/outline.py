@@ -15,11 +15,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Self
 
 from flake8_forksafe.identifiers import search_for
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.source import SourceError, syntax_tree
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
 

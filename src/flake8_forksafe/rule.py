@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from flake8_forksafe.records import dataclass
 
 if TYPE_CHECKING:
     from flake8_forksafe.finding import Finding

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 from flake8_forksafe.fixes.regions import After, stands_in_text
@@ -12,6 +11,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
 from flake8_forksafe.model.scopes import Function, access_path
 from flake8_forksafe.model.values import NONE, Handle
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family
 
 OUTPUTS = ("stdout", "stderr")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from flake8_forksafe.fix import RequireImport
 from flake8_forksafe.fixes.writing import as_written
@@ -20,6 +19,7 @@ from flake8_forksafe.model.values import (
     Parameter,
     Partial,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import STREAMS, Family
 
 _OWN_METHODS = ("wait", "join", "communicate", "poll", "is_alive", "terminate", "kill", "send_signal")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, InsertBefore, ReplaceExpression, ReplaceStatement, RequireImport, Safety
@@ -28,6 +28,7 @@ from flake8_forksafe.model.care import reaps
 from flake8_forksafe.model.cfg import NodeKind
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
 from flake8_forksafe.model.values import Handle
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family
 
 TITLE = "use communicate()"

@@ -6,7 +6,6 @@ import ast
 import codecs
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper
@@ -17,6 +16,7 @@ from flake8_forksafe.fixing.anchors import AnchorError, Anchors
 from flake8_forksafe.fixing.edits import EditTransformer
 from flake8_forksafe.fixing.excerpt import Excerpt
 from flake8_forksafe.fixing.imports import add_imports
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.source import Source
 
 #: Fixes that touch the same statements wait for the next round; more rounds than this mean that two undo each other.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from flake8_forksafe.model.evaluate import Argument, Arguments, Context, Evaluator
@@ -25,6 +24,7 @@ from flake8_forksafe.model.values import (
     in_order,
 )
 from flake8_forksafe.model.walking import walk
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import GROUP_MAKERS
 from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
 from flake8_forksafe.stdlib.subprocess import MAKES_FILE, SPAWNERS, TEXT_PARAMETERS, Family, Spawner

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.scopes import Binding, BindingKind, Function
 from flake8_forksafe.model.values import Derived, Handle, HandlePart, Resource, ResourceKind
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family
 
 if TYPE_CHECKING:

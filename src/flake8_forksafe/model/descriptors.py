@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from flake8_forksafe.model.values import (
     ResourceKind,
     Values,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.descriptors import STANDARD_STREAMS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +25,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS, INSPECTING, LOGGING_METHODS, PLAIN_METHODS, RUNS_FOREIGN_CODE
 from flake8_forksafe.stdlib.names import STANDARD_MODULES
 from flake8_forksafe.stdlib.subprocess import STREAMS, TIMEOUT_CATCHERS, Family

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -42,6 +42,7 @@ from flake8_forksafe.model.values import (
     in_order,
 )
 from flake8_forksafe.model.walking import last_name
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib import multiprocessing as mp
 from flake8_forksafe.stdlib.calls import CONVERSIONS, EXITS_AT_ONCE, RAISES_SYSTEM_EXIT

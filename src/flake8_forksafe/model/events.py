@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from functools import cache
 from itertools import pairwise
@@ -36,6 +36,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import (
     CONTAINER_METHODS,
     FORKS,
@@ -109,7 +110,7 @@ class Signal(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One thing that happens to one subject at one step.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from flake8_forksafe.model.events import Event, EventKind, EventReader
 from flake8_forksafe.model.scopes import Condition, Function
 from flake8_forksafe.model.values import External, FunctionReference, Pipe, Value
 from flake8_forksafe.model.walking import walk
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import ENDS_PROCESS
 
 Predicate = Callable[[Event], bool]

@@ -6,7 +6,7 @@ import ast
 import builtins
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +18,7 @@ from flake8_forksafe.model.hooks import Hooks
 from flake8_forksafe.model.locks import Locks
 from flake8_forksafe.model.scopes import BindingKind, Function
 from flake8_forksafe.model.values import Constant, Derived, External, FunctionReference, HandlePart
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import EXITS_AT_ONCE, RAISES_SYSTEM_EXIT
 from flake8_forksafe.stdlib.subprocess import Family
 

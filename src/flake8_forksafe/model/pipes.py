@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.model.care import (
@@ -23,6 +23,7 @@ from flake8_forksafe.model.children import StreamState
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import Predicate, Query
 from flake8_forksafe.model.values import Constant, External, Handle
+from flake8_forksafe.records import dataclass
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Related, Span
@@ -11,6 +11,7 @@ from flake8_forksafe.model.care import waits
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.values import Handle, Resource, ResourceKind
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family
 
 if TYPE_CHECKING:

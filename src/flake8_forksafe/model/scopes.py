@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from functools import cached_property
 from typing import NamedTuple
 
 from flake8_forksafe.model.walking import telling_fields, walk
 from flake8_forksafe.outline import Block, Outline
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
 from flake8_forksafe.stdlib.subprocess import STREAMS
 
@@ -37,7 +38,7 @@ class BindingKind(Enum):
     OTHER = auto()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Binding:
     """One place where a name or attribute is bound.
 
@@ -56,7 +57,7 @@ class Binding:
     annotation: ast.expr | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
     """A link in the chain of tests that a statement stands under, innermost first."""
 
@@ -65,7 +66,7 @@ class Condition:
     outer: Condition | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mutation:
     """A call or assignment that puts something into a container or dict: `procs.append(p)`, `kwargs["x"] = y`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from functools import cached_property
 from operator import itemgetter
@@ -27,6 +27,7 @@ from flake8_forksafe.model.values import (
     Value,
     in_order,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib import multiprocessing as mp
 from flake8_forksafe.stdlib.calls import is_safe_between_fork_and_exec
 from flake8_forksafe.stdlib.subprocess import Family

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import NEVER_RAISING
 from flake8_forksafe.stdlib.threading import THREAD_POSITIONS, TIMER_POSITIONS
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum, auto
 
 from flake8_forksafe.model.scopes import Class, Function
+from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.multiprocessing import StartMethod
 from flake8_forksafe.stdlib.subprocess import Family
 

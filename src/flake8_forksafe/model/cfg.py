@@ -38,6 +38,12 @@ class NodeKind(Enum):
     HANDLER = auto()
 
 
+# Tuples, because up to Python 3.11 looking a member up takes longer than comparing it with five others.
+_DEPENDING = (NodeKind.ASSUME, NodeKind.SKIPPED, NodeKind.NEXT)
+_OF_EXPRESSIONS = (NodeKind.TEST, NodeKind.EVALUATE)
+_EVALUATING = (NodeKind.STATEMENT, *_OF_EXPRESSIONS, NodeKind.ENTER, NodeKind.NEXT)
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """One step of a function.
@@ -61,8 +67,7 @@ class Node:
     @property
     def is_test_or_loop(self) -> bool:
         """Whether a path goes on here depends on a test, or on what a loop runs over."""
-        kind = self.kind
-        return kind is NodeKind.ASSUME or kind is NodeKind.SKIPPED or kind is NodeKind.NEXT
+        return self.kind in _DEPENDING
 
     @property
     def parts(self) -> list[ast.AST]:
@@ -74,7 +79,7 @@ class Node:
     def expressions(self) -> Iterator[ast.expr]:
         """The expressions that this step evaluates, in order."""
         match self.item:
-            case ast.expr() if self.kind in (NodeKind.TEST, NodeKind.EVALUATE):
+            case ast.expr() if self.kind in _OF_EXPRESSIONS:
                 yield self.item
             case ast.withitem() if self.kind is NodeKind.ENTER:
                 yield self.item.context_expr
@@ -205,9 +210,7 @@ class GraphBuilder:
         node = self._node(kind, item, truth=truth)
         self._flow_to(node)
         self._current = node
-        if kind in (NodeKind.STATEMENT, NodeKind.EVALUATE, NodeKind.TEST, NodeKind.ENTER, NodeKind.NEXT) and _may_raise(
-            node
-        ):
+        if kind in _EVALUATING and _may_raise(node):
             node.raises.append(self._on_exception(len(self._frames), leaving=raises_system_exit(node)))
             node.handlers = self._handlers_in_force()
         return node

@@ -170,6 +170,8 @@ _TELLING_PARTS = frozenset(
     {ast.Call, ast.Attribute, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred}
     | {ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp}
 )
+#: What a test, a loop or a `with` is known by behind it, or before its next round.
+_WITHOUT_PARTS = (NodeKind.ASSUME, NodeKind.NEXT, NodeKind.EXHAUSTED, NodeKind.SKIPPED, NodeKind.LEAVE)
 _DAEMON_FLAGS = frozenset({"daemon", "_daemonic"})
 _STARTED_KINDS = frozenset({ResourceKind.THREAD, ResourceKind.TIMER})
 
@@ -220,21 +222,9 @@ class EventReader:
         names = self._function.calls_only
         if names is not None and not any(_spelled_in(part, names) for part in step.parts):
             return
-        match step.kind:
-            case NodeKind.ASSUME:
-                assert isinstance(step.item, ast.expr)
-                yield from self._assumed(step.item, step, truth=step.truth)
-                return
-            case NodeKind.NEXT | NodeKind.EXHAUSTED | NodeKind.SKIPPED:
-                assert isinstance(step.item, ast.For | ast.AsyncFor)
-                yield from self._iterated(step.item.iter, step)
-                return
-            case NodeKind.LEAVE:
-                assert isinstance(step.item, ast.withitem)
-                yield from self._left(step.item.context_expr, step)
-                return
-            case _:
-                pass
+        if step.kind in _WITHOUT_PARTS:
+            yield from self._without_parts(step)
+            return
         telling = [part for part in step.parts if part.__class__ in _TELLING_PARTS]
         if telling:
             self._note_waits(telling)
@@ -257,11 +247,21 @@ class EventReader:
                     yield from self._read_out(value, part, step)
                 case _:
                     continue
-        if step.kind is NodeKind.ENTER:
+        if step.kind is NodeKind.STATEMENT:
+            yield from self._statement(step.item, step)
+        elif step.kind is NodeKind.ENTER:
             assert isinstance(step.item, ast.withitem)
             yield from self._entered(step.item.context_expr, step)
-        elif step.kind is NodeKind.STATEMENT:
-            yield from self._statement(step.item, step)
+
+    def _without_parts(self, step: Node) -> Iterator[Event]:
+        """Yield the events of a node that evaluates nothing."""
+        match step.item:
+            case ast.For() | ast.AsyncFor() as loop:
+                yield from self._iterated(loop.iter, step)
+            case ast.withitem(context_expr=node):
+                yield from self._left(node, step)
+            case ast.expr() as test:
+                yield from self._assumed(test, step, truth=step.truth)
 
     def _event(  # noqa: PLR0913 - the fields of an Event, of which each kind has a few
         self,

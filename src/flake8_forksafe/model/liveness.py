@@ -335,7 +335,8 @@ class _Spread:
 
     def _sources_of(self, node: ast.AST) -> frozenset[str]:
         """The words of which one must be telling where the value of an expression is: not those that it only uses."""
-        return _gathered(node, self._sources, self._look_for_sources)
+        known = self._sources.get(node)
+        return _gathered(node, self._sources, self._look_for_sources) if known is None else known
 
     def _look_for_sources(self, node: ast.AST, found: set[str]) -> Iterable[ast.AST]:
         match node:
@@ -374,25 +375,24 @@ class _Spread:
         return [argument for argument in call.args if _reads(argument)]
 
     def _words_of(self, node: ast.AST) -> frozenset[str]:
-        return _gathered(node, self._words, _look_for_words)
+        known = self._words.get(node)
+        return _gathered(node, self._words, _look_for_words) if known is None else known
 
 
 def _gathered(
     node: ast.AST, known: dict[ast.AST, frozenset[str]], look: Callable[[ast.AST, set[str]], Iterable[ast.AST]]
 ) -> frozenset[str]:
-    """The words in `node`, kept in `known`; `look` adds those of one node to a set and says where to go on."""
-    words = known.get(node)
-    if words is None:
-        found: set[str] = set()
-        stack = [node]
-        while stack:
-            part = stack.pop()
-            inner = known.get(part)
-            if inner is None:
-                stack += look(part, found)
-            else:
-                found |= inner
-        words = known[node] = frozenset(found)
+    """The words in `node`, put into `known`; `look` adds those of one node to a set and says where to go on."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        inner = known.get(part)
+        if inner is None:
+            stack += look(part, found)
+        else:
+            found |= inner
+    words = known[node] = frozenset(found)
     return words
 
 

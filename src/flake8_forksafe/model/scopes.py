@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import NamedTuple
 
-from flake8_forksafe.model.walking import telling_fields, walk
+from flake8_forksafe.model.walking import fields_from_last, walk
 from flake8_forksafe.outline import Block, Outline
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
@@ -493,13 +493,15 @@ class _Walk:
 
     def visit_fields(self, node: ast.AST, where: _Where) -> None:
         stack = self.stack
-        for value in reversed(telling_fields(node)):
+        for name in fields_from_last(node):
+            value = getattr(node, name, None)
             if isinstance(value, ast.AST):
                 stack.append((value, where))
-            elif isinstance(value[0], ast.stmt):
-                self.push_block([s for s in value if isinstance(s, ast.stmt)], where)
-            else:
-                stack += [(v, where) for v in reversed(value) if isinstance(v, ast.AST)]
+            elif value.__class__ is list and value:
+                if isinstance(value[0], ast.stmt):
+                    self.push_block(value, where)
+                else:  # some hold names and None as well
+                    stack += [(item, where) for item in reversed(value) if isinstance(item, ast.AST)]
 
     # -- compound nodes -------------------------------------------------------------------------------------------
 

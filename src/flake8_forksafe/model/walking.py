@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 #: Fields that never lead to an expression or statement.
 _DULL = frozenset(
@@ -19,7 +19,16 @@ class _Fields(dict[type[ast.AST], tuple[str, ...]]):
         return fields
 
 
+class _FieldsFromLast(dict[type[ast.AST], tuple[str, ...]]):
+    """The same, the other way round."""
+
+    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
+        fields = self[cls] = _FIELDS[cls][::-1]
+        return fields
+
+
 _FIELDS = _Fields()
+_FIELDS_FROM_LAST = _FieldsFromLast()
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -43,14 +52,9 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
         stack += children(node)
 
 
-def telling_fields(node: ast.AST) -> list[ast.AST | list[object]]:
-    """The values of the fields of `node` that hold nodes, or lists, which hold names and None as well."""
-    found: list[ast.AST | list[object]] = []
-    for name in _FIELDS[type(node)]:
-        value = getattr(node, name, None)
-        if value and (value.__class__ is list or isinstance(value, ast.AST)):
-            found.append(value)
-    return found
+def fields_from_last(node: ast.AST) -> Sequence[str]:
+    """The names of the fields of `node` that may hold nodes, or lists of them, the last in the source first."""
+    return _FIELDS_FROM_LAST[type(node)]
 
 
 def last_name(node: ast.AST) -> str:

@@ -15,10 +15,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.inspection import Inspection, collect_seldom, load
@@ -47,7 +49,7 @@ def start() -> Worker:
     context = multiprocessing.get_context("spawn")  # the caller may have threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,))
-    with _interrupts_held(), _folder_off_the_import_path():
+    with _interrupts_held(), _folder_off_the_import_path(), _program_left_out():
         process.start()
     theirs.close()
     return Worker(ours, process)
@@ -183,6 +185,21 @@ def _folder_off_the_import_path() -> Iterator[None]:
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextmanager
+def _program_left_out() -> Iterator[None]:
+    """Let a process that starts not import the program again that this process runs, for it needs nothing of it.
+
+    See the safe importing of the main module in
+    https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _work(connection: Connection) -> None:

@@ -114,3 +114,16 @@ def test_a_long_run_that_starts_its_processes_early_prints_what_one_process_prin
     one, many = (forksafe("--output-format=json", *jobs, ".") for jobs in (("--jobs", "1"), ()))
     assert one.stdout.count("FRK104") == many.stdout.count("FRK104") >= 40
     assert (one.stdout, one.stderr) == (many.stdout, many.stderr)
+
+
+def test_a_program_without_a_main_guard_may_start_processes(project: Path, source: Text) -> None:
+    for name in "abcd":
+        (project / f"{name}.py").write_text(source("hit"), encoding="utf-8")
+    program = (
+        "from flake8_forksafe.cli import report\nreport(['--jobs=2', '--output-format=concise', 'a.py', 'b.py'])\n"
+    )
+    (project / "program.py").write_text(program, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=project, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["a.py", "b.py"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+import os.path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.model.cfg import Node, NodeKind
@@ -219,7 +219,7 @@ class Context:
     @property
     def is_script(self) -> bool:
         """Whether the file is a program by its first line or its name, so that nobody imports it."""
-        return self._model.shebang or Path(self._model.filename).name == "__main__.py"
+        return self._model.shebang or os.path.basename(self._model.filename) == "__main__.py"
 
     def at_import(self, event: Event) -> bool:
         """Whether importing the module makes the event happen: top level or a class body, under no main guard."""

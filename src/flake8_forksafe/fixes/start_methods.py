@@ -115,6 +115,8 @@ class _Place:
         spelling = self._module.speller.spell("multiprocessing.get_context", self._process.made.function)
         if spelling is None or len(call.args) > 1 or any(k.arg in (None, "mp_context") for k in call.keywords):
             return ()
+        if len(self._module.evaluator.eval(call.func, self._process.made.function, self._process.made.step)) != 1:
+            return ()  # an executor of threads, which the same name may stand for, takes no context
         return (SetArgument(Span.of(call), "mp_context", f"{spelling.code}({_SPAWN})"), *spelling.imports)
 
     def _in_front_of_name(self, call: ast.Call) -> tuple[Edit, ...]:

@@ -594,6 +594,8 @@ def in_evaluation_order(root: ast.expr) -> list[ast.AST]:
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
                 stack += node.generators
                 stack.append(node.elt)
+            case ast.DictComp(key=key, value=value, generators=generators):
+                stack += [*generators, key, value]
             case _:
                 stack += children(node)
     order.reverse()

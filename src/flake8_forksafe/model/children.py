@@ -127,7 +127,7 @@ class Spawn:
         function = argument.function
         match node:
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                truth = evaluator.truth(test, function, None)
+                truth = evaluator.truth(test, function, None, argument.context)
                 if truth is not False:
                     yield from self._settings(body, argument, facts | self._fact(test, function, truth=True))
                 if truth is not True:
@@ -135,7 +135,7 @@ class Spawn:
             case ast.BoolOp(op=ast.Or(), values=[ast.BoolOp(op=ast.And(), values=[test, body]), orelse]):
                 yield from self._settings(body, argument, facts | self._fact(test, function, truth=True))
                 yield from self._settings(orelse, argument, facts | self._fact(test, function, truth=False))
-            case ast.Name(id=name) if bindings := self._assignments(name, function):
+            case ast.Name(id=name) if bindings := self._assignments(name, function, argument.context):
                 for value, condition, statement in bindings:
                     under = facts | self._flow.facts_under(condition, function)
                     under |= self._flags_behind(statement, function)
@@ -212,8 +212,10 @@ class Spawn:
             return NO_FACTS
         return self._flow.flags_behind(statement, self.call, function)
 
-    def _assignments(self, name: str, function: Function) -> list[tuple[ast.expr, Condition | None, ast.AST]]:
-        """The plain assignments of a local, if it has nothing else."""
+    def _assignments(
+        self, name: str, function: Function, context: Context
+    ) -> list[tuple[ast.expr, Condition | None, ast.AST]]:
+        """The plain assignments of a local that `context` can reach, if it has nothing else."""
         bindings = function.names.get(name, [])
         if (
             name in function.outer_names
@@ -229,7 +231,8 @@ class Spawn:
             return []
         if len(found) > 1 and all(condition is None for _, condition, _ in found):
             return []  # plain re-assignment: the order decides, and the evaluator knows it
-        return found if len(found) < 8 else []
+        reached = [f for f in found if not (context and self._evaluator.reach.excludes(f[2], function, context))]
+        return reached if len(reached) < 8 else []
 
     def _fact(self, test: ast.expr, function: Function, *, truth: bool) -> Facts:
         return self._flow.facts_under(Condition(test, truth, None), function)

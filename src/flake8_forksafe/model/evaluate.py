@@ -14,6 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from flake8_forksafe.model.cfg import Graph, GraphBuilder, Node, NodeKind
+from flake8_forksafe.model.reach import Reach
 from flake8_forksafe.model.scopes import Binding, BindingKind, Class, Condition, Function, Mutation, ScopeTable
 from flake8_forksafe.model.values import (
     NONE,
@@ -181,6 +182,7 @@ class Evaluator:
         """Prepare for the module described by `scopes`."""
         self.scopes = scopes
         self.settings = settings
+        self.reach = Reach(self)
         self._values: dict[tuple[ast.AST, Node | None, Context], Values] = {}
         self._attributes: dict[tuple[Class, str], Values] = {}
         self._graphs: dict[Function, Graph] = {}
@@ -359,8 +361,19 @@ class Evaluator:
         found: set[Value] = set()
         inner = context if scope is function else ()
         for binding in bindings:
+            if inner and self.reach.excludes(binding.statement, function, inner):
+                continue
+            if len(bindings) > 1 and scope is function and self._is_set_elsewhere(binding):
+                continue
             found |= self.binding_values(binding, inner)
         return frozenset(found) or _UNKNOWN
+
+    def _is_set_elsewhere(self, binding: Binding) -> bool:
+        """Whether a name gets a literal on another platform only: `if os.name == "nt": shell = True`.
+
+        A handle or pipe that is made on such a branch still counts, for pipes fill everywhere.
+        """
+        return isinstance(binding.value, ast.Constant) and self.reach.excludes(binding.statement, binding.function, ())
 
     def _builtin_or_star(self, name: str) -> Values:
         for prefix in self.scopes.star_imports:
@@ -574,14 +587,18 @@ class Evaluator:
             case ast.Await(value=value) | ast.NamedExpr(value=value) | ast.Starred(value=value):
                 return self.eval(value, function, at, context)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                truth = self.truth(test, function, at)
+                truth = self.truth(test, function, at, context)
                 return (NOTHING if truth is False else self.eval(body, function, at, context)) | (
                     NOTHING if truth is True else self.eval(orelse, function, at, context)
                 )
-            case ast.BoolOp(values=values):
+            case ast.BoolOp(op=op, values=values):
                 found: set[Value] = set()
                 for value in values:
-                    found |= self.eval(value, function, at, context)
+                    truth = self.reach.truth(value, function, context) if context else None
+                    if truth is None or truth is isinstance(op, ast.Or) or value is values[-1]:
+                        found |= self.eval(value, function, at, context)
+                    if truth is isinstance(op, ast.Or):
+                        break  # those behind it are never looked at
                 return frozenset(found)
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return self.eval(left, function, at, context) | self.eval(right, function, at, context)
@@ -941,6 +958,8 @@ class Evaluator:
         match node:
             case ast.Call(func=ast.Attribute(value=base, attr="values"), args=[]):
                 return self.project(self.elements(self.eval(base, function, at, context)), path)
+            case ast.Call(func=ast.Attribute(value=base, attr="keys"), args=[]):
+                return self.project(self.elements(self.eval(base, function, at, context)), path)
             case ast.Call(func=ast.Attribute(value=base, attr="items"), args=[]):
                 return self.project(self.elements(self.eval(base, function, at, context)), path[1:])
             case ast.Call(func=ast.Name(id="enumerate"), args=[first, *_]):
@@ -971,6 +990,8 @@ class Evaluator:
                     inner = self.extend_context(context, node)
                     if inner is not None:
                         for expression in callee.function.yields:
+                            if self.reach.excludes(expression, callee.function, inner):
+                                continue
                             found |= self.eval(
                                 expression, callee.function, self._step_containing(callee.function, expression), inner
                             )
@@ -1018,18 +1039,21 @@ class Evaluator:
             case _:
                 own.open = True
         for mutation in self.mutations_of(collection):
-            self._add_mutation(mutation, own)
+            if mutation.function is not function:
+                self._add_mutation(mutation, own, replaces=False)  # nothing tells when another function does it
+            elif not context or not self.reach.excludes(mutation.node, function, context):
+                self._add_mutation(mutation, own)
         into.merge(own)
         self._busy.discard(key)
 
-    def _add_mutation(self, mutation: Mutation, into: Arguments) -> None:
+    def _add_mutation(self, mutation: Mutation, into: Arguments, *, replaces: bool = True) -> None:
         condition = self.scopes.conditions.get(mutation.node)
         match mutation:
             case Mutation(method="setdefault", key=ast.Constant(value=str(name))) if name in into.named:
                 return
             case Mutation(method="setitem" | "setdefault", key=ast.Constant(value=str(name))):
                 argument = Argument(mutation.value, mutation.function, (), mutation.node, condition)
-                if condition is None:
+                if condition is None and replaces:
                     into.named[name] = [argument]  # an assignment that always happens replaces what was there
                 else:
                     into.add(name, argument)
@@ -1200,7 +1224,7 @@ class Evaluator:
         plain = self._plain_returns.get(inner)
         if plain is None:
             plain = self._plain_returns[inner] = self.returned(inner, ())
-        if all(isinstance(v, Constant | Unknown) for v in plain):
+        if all(isinstance(v, Constant | Unknown) for v in plain) and (len(plain) < 2 or UNKNOWN in plain):
             return plain  # nothing in it can depend on the call
         return self.returned(inner, deeper)
 
@@ -1220,6 +1244,8 @@ class Evaluator:
         try:
             found: set[Value] = set()
             for expression in function.returns:
+                if context and self.reach.excludes(expression, function, context):
+                    continue
                 at = self._step_containing(function, expression) if self._needs_flow(function) else None
                 found |= self.eval(expression, function, at, context)
             if not found and not isinstance(function.node, ast.Lambda | ast.Module):
@@ -1486,13 +1512,7 @@ class Evaluator:
         names = [a.arg for a in function.parameters()]
         if function.receiver or (function.owner is not None and function.name == "__init__"):
             names = names[1:]
-        direct = (
-            last_name(call.func) in {function.name, "cls"}
-            or (function.name == "__init__")
-            or isinstance(function.node, ast.Lambda)
-            or self._is_alias(call.func, function, home)
-        )
-        if direct:
+        if self.calls_directly(call, function):
             skip = 0
             if (
                 isinstance(call.func, ast.Attribute)
@@ -1502,6 +1522,15 @@ class Evaluator:
                 skip = 1
             return self.arguments(call, names, home, context, skip)
         return self._given_by_reference(call, function, names, home)
+
+    def calls_directly(self, call: ast.Call, function: Function) -> bool:
+        """Whether `call`, which leads to `function`, calls it itself and hands it to nobody who does."""
+        return (
+            last_name(call.func) in {function.name, "cls"}
+            or (function.name == "__init__")
+            or isinstance(function.node, ast.Lambda)
+            or self._is_alias(call.func, function, self.scopes.home[call])
+        )
 
     def given_in_the_end(self, call: ast.Call, function: Function) -> list[Arguments]:
         """The arguments of `given`, and where the call only passes on `*args` or `**kwargs`, what its callers give."""
@@ -1578,8 +1607,15 @@ class Evaluator:
 
     # -- truth -----------------------------------------------------------------------------------------------------
 
-    def truth(self, test: ast.expr, function: Function, at: Node | None) -> bool | None:
-        """The truth of a test that the platform, the target version or a constant settles; None if it is open."""
+    def truth(self, test: ast.expr, function: Function, at: Node | None, context: Context = ()) -> bool | None:
+        """The truth of a test that the platform, the target version or a constant settles; None if it is open.
+
+        With a `context`, what the calls in it give may settle the test too.
+        """
+        settled = self._settled(test, function, at)
+        return self.reach.truth(test, function, context) if settled is None and context else settled
+
+    def _settled(self, test: ast.expr, function: Function, at: Node | None) -> bool | None:
         match test:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 inner = self.truth(operand, function, at)

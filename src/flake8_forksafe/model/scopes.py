@@ -152,6 +152,13 @@ class Function:
             case _:
                 return self.node.name
 
+    def takes(self, name: str) -> bool:
+        """Whether a parameter of that name takes one argument: not `*args`, not `**kwargs`, not `self`."""
+        args = self.arguments
+        if args is None or name == self.receiver:
+            return False
+        return any(a.arg == name for a in (*args.posonlyargs, *args.args, *args.kwonlyargs))
+
     @property
     def is_module(self) -> bool:
         """Whether this is the module's top level."""
@@ -263,7 +270,8 @@ class ScopeTable:
         functions: every function, the module first, in source order.
         classes: every class, in source order.
         home: the function in which each call, and each attribute or name of interest, is evaluated.
-        conditions: for each statement under an `if`, `while` or conditional, the innermost test.
+        conditions: for each statement, and each value returned or yielded, under an `if`, `while` or conditional, the
+            innermost test.
         comprehension_names: for each name read inside a comprehension that binds it, the binding generator.
         class_bodies: for each name read in a class body itself, the class.
         mutations: what is put into containers.
@@ -422,12 +430,24 @@ class _Walk:
         self.stack += [(node, where) for node in reversed(nodes)]
 
     def push_block(self, body: list[ast.stmt], where: _Where) -> None:
-        """Push statements; behind an `if` that leaves the block, its test is known to have failed."""
+        """Push statements; behind an `if` one of whose branches leaves the block, the other has been taken."""
         frames: list[tuple[ast.AST, _Where]] = []
         for statement in body:
             frames.append((statement, where))
-            if isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _LEAVING):
-                where = where.under(statement.test, truth=False)
+            while isinstance(statement, ast.If):
+                if isinstance(statement.body[-1], _LEAVING):
+                    where = where.under(statement.test, truth=False)
+                elif statement.orelse and isinstance(statement.orelse[-1], _LEAVING):
+                    where = where.under(statement.test, truth=True)
+                    break
+                else:
+                    break
+                # behind `if a: return x` and `elif b: return y` both have failed
+                match statement.orelse:
+                    case [ast.If() as statement]:
+                        continue
+                    case _:
+                        break
         self.stack.extend(reversed(frames))
 
     # -- one node: learn from it and push what stands under it -----------------------------------------------------
@@ -479,13 +499,20 @@ class _Walk:
     def visit_yield(self, node: ast.Yield | ast.YieldFrom, where: _Where) -> None:
         where.function.is_generator = True
         if node.value is not None:
+            self.note_test(node.value, where)
             where.function.yields.append(node.value)
             self.stack.append((node.value, where))
 
     def visit_return(self, node: ast.Return, where: _Where) -> None:
         if node.value is not None:
+            self.note_test(node.value, where)
             where.function.returns.append(node.value)
             self.stack.append((node.value, where))
+
+    def note_test(self, value: ast.expr, where: _Where) -> None:
+        """Remember under which test a function gives `value` to its caller."""
+        if where.test is not None:
+            self.table.conditions[value] = where.test
 
     def visit_binding(self, node: ast.AST, where: _Where) -> None:
         self.bind_statement(node, where.function, where.cls)

@@ -137,6 +137,9 @@ class Spawn:
                 yield from self._settings(orelse, argument, facts | self._fact(test, function, truth=False))
             case ast.Name(id=name) if bindings := self._assignments(name, function, argument.context):
                 for value, condition, statement in bindings:
+                    if value is None:
+                        yield StreamSetting(StreamState.UNKNOWN, facts, argument.node)
+                        continue
                     under = facts | self._flow.facts_under(condition, function)
                     under |= self._flags_behind(statement, function)
                     inner = Argument(value, function, argument.context, argument.node, condition)
@@ -214,19 +217,18 @@ class Spawn:
 
     def _assignments(
         self, name: str, function: Function, context: Context
-    ) -> list[tuple[ast.expr, Condition | None, ast.AST]]:
-        """The plain assignments of a local that `context` can reach, if it has nothing else."""
+    ) -> list[tuple[ast.expr | None, Condition | None, ast.AST]]:
+        """The assignments of a local that `context` can reach, if it has nothing else; None is a part of a value."""
         bindings = function.names.get(name, [])
         if (
             name in function.outer_names
             or not bindings
-            or any(
-                b.value is None or b.path or not isinstance(b.statement, ast.Assign | ast.AnnAssign) for b in bindings
-            )
+            or any(b.value is None or not isinstance(b.statement, ast.Assign | ast.AnnAssign) for b in bindings)
+            or all(b.path for b in bindings)
         ):
             return []
         conditions = self._evaluator.scopes.conditions
-        found = [(b.value, conditions.get(b.statement), b.statement) for b in bindings if b.value is not None]
+        found = [(None if b.path else b.value, conditions.get(b.statement), b.statement) for b in bindings]
         if any(isinstance(v, ast.Name) and v.id == name for v, _, _ in found):
             return []
         if len(found) > 1 and all(condition is None for _, condition, _ in found):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flake8_forksafe.model.cfg import Node, NodeKind, raises_system_exit
 from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind, EventReader
-from flake8_forksafe.model.scopes import Condition, Function
+from flake8_forksafe.model.scopes import Binding, BindingKind, Condition, Function
 from flake8_forksafe.model.values import External, FunctionReference, Pipe, Value
 from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
@@ -173,6 +173,7 @@ class Flow:
         self._known = _Events()
         self._relevant: dict[Value, frozenset[Function]] = {}
         self._keys: dict[ast.expr, Fact | None] = {}
+        self._first_reads: dict[Function, dict[str, int]] = {}
         self._tracked: dict[Function, frozenset[str]] = {}
         self._flags_of: dict[Function, frozenset[str]] = {}
         self._shared_names = {name for f in evaluator.scopes.functions for name in f.outer_names}
@@ -613,11 +614,31 @@ class Flow:
         return all(self._keeps_truth(part.id, function) for part in walk(test) if isinstance(part, ast.Name))
 
     def _keeps_truth(self, name: str, function: Function) -> bool:
-        """Whether `name` is bound once, or again only under the test that it is true (`if data: data += "x"`)."""
+        """Whether `name` is bound once, before all use, or again only where it is true (`if data: data += "x"`)."""
+        bindings = function.names.get(name, [])
         return all(
-            self._stands_under(self.evaluator.scopes.conditions.get(b.statement), name)
-            for b in function.names.get(name, ())[1:]
-        )
+            self._stands_under(self.evaluator.scopes.conditions.get(b.statement), name) for b in bindings[1:]
+        ) or self._is_settled_first(name, bindings[-1], function)
+
+    def _is_settled_first(self, name: str, last: Binding, function: Function) -> bool:
+        """Whether a local gets its last value in front of all that reads it: `quiet = quiet or options.quiet`."""
+        if last.kind is not BindingKind.ASSIGN or last.function is not function or name in function.outer_names:
+            return False
+        line = getattr(last.statement, "lineno", 0)
+        if any(getattr(b.statement, "lineno", 0) >= line for b in function.names[name][:-1]):
+            return False
+        steps = self.evaluator.locate(function, last.statement)
+        return not any(s.loops for s in steps) and self._first_read(name, function) >= line
+
+    def _first_read(self, name: str, function: Function) -> int:
+        """The line of the first place in a function that reads `name`."""
+        lines = self._first_reads.get(function)
+        if lines is None:
+            lines = self._first_reads[function] = {}
+            for part in walk(function.node):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                    lines[part.id] = min(part.lineno, lines.get(part.id, part.lineno))
+        return lines.get(name, 0)
 
     def _stands_under(self, condition: Condition | None, name: str) -> bool:
         while condition is not None:

@@ -22,7 +22,9 @@ from flake8_forksafe.model.cfg import NodeKind
 from flake8_forksafe.model.children import StreamState
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import Predicate, Query
+from flake8_forksafe.model.scopes import Condition, Function
 from flake8_forksafe.model.values import Constant, External, Handle
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
 
 if TYPE_CHECKING:
@@ -171,4 +173,50 @@ class Pipes:
             )
 
         query = Query(event.subject, same_test, leaves_or_reads, one_element=True)
-        return bool(self._model.flow.after(event, query).hits)
+        if not self._model.flow.after(event, query).hits:
+            return False
+        return not any(
+            e.stream == stream and self._is_due_next(e, event)
+            for e in self._model.flow.events(event.subject, EventKind.READ)
+        )
+
+    def _is_due_next(self, read: Event, test: Event) -> bool:
+        """Whether the loop of `test` passes `read` over only in rounds that see to it that another one does not.
+
+        `if self.pending: line, self.pending = self.pending, b""` and `else: line = p.stdout.readline()` take turns.
+        """
+        shared = [loop for loop in test.step.loops if loop in read.step.loops]
+        if read.function is not test.function or not shared:
+            return False
+        outside = self._model.scopes.conditions.get(shared[-1])
+        condition, passes_over = self._model.scopes.conditions.get(read.site), False
+        while condition is not None and condition is not outside:
+            asks_again = condition.test is getattr(shared[-1], "test", None)
+            if not asks_again and not any(part is test.site for part in walk(condition.test)):
+                if not self._is_undone(condition, read.function):
+                    return False
+                passes_over = True
+            condition = condition.outer
+        return passes_over
+
+    def _is_undone(self, condition: Condition, function: Function) -> bool:
+        """Whether the other branch of a test gives a new value to what the test is about."""
+        conditions = self._model.scopes.conditions
+        for part in walk(condition.test):
+            match part:
+                case ast.Name(id=name):
+                    bindings = function.names.get(name, [])
+                case ast.Attribute(value=ast.Name(id=name), attr=attr):
+                    own = name == function.receiver
+                    bindings = (function.attributes if own else function.names).get(
+                        attr if own else f"{name}.{attr}", []
+                    )
+                case _:
+                    continue
+            for binding in bindings:
+                link = conditions.get(binding.statement)
+                while link is not None:
+                    if link.test is condition.test and link.truth is not condition.truth:
+                        return True
+                    link = link.outer
+        return False

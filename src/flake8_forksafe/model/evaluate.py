@@ -703,8 +703,9 @@ class Evaluator:
             return None
         found: set[Value] = set()
         for binding in reaching:
-            found |= self.binding_values(binding, context)
-        return frozenset(found)
+            if not (context and self.reach.excludes(binding.statement, function, context)):
+                found |= self.binding_values(binding, context)
+        return frozenset(found) or None
 
     def member(self, value: Value, attr: str) -> Values:
         """What attribute `attr` of a value is."""

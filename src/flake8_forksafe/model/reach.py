@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Calls = tuple[ast.Call, ...]
 #: How many names and operators one test is followed through.
-_DEPTH = 12
+_DEPTH = 8
 #: Members of modules that are known to be something: whatever they are, they are not None and not false.
 _SOMETHING = frozenset({"subprocess.PIPE", "subprocess.STDOUT", "subprocess.DEVNULL"})
 _ORDERS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
@@ -59,12 +59,12 @@ class Reach:
         self._excluded: dict[tuple[Condition, Calls], bool] = {}
 
     def excludes(self, node: ast.AST, function: Function, calls: Calls) -> bool:
-        """Whether `node` stands under a test that fails here, or when `function` is reached through `calls`.
+        """Whether `node` stands under a test that fails when `function` is reached through `calls`.
 
         Arguments:
             node: a statement of `function`, or the value of its `return` or `yield`.
             function: what evaluates `node`.
-            calls: outermost first; without any, the platform and the target version alone decide.
+            calls: outermost first; their arguments decide. Without any, the platform and the target version do.
         """
         condition = self._evaluator.scopes.conditions.get(node)
         chain: list[Condition] = []
@@ -79,10 +79,8 @@ class Reach:
 
     def _fails(self, link: Condition, function: Function, calls: Calls) -> bool:
         """Whether a test comes out the other way: by the platform if there are no `calls`, else by them alone."""
-        elsewhere = self._evaluator.truth(link.test, function, None)
-        if elsewhere is not None:
-            return not calls and elsewhere is not link.truth
-        return bool(calls) and self.truth(link.test, function, calls) is (not link.truth)
+        truth = self.truth(link.test, function, calls) if calls else self._evaluator.truth(link.test, function, None)
+        return truth is (not link.truth)
 
     def truth(self, test: ast.expr, function: Function, calls: Calls) -> bool | None:
         """How `test` comes out when `function` is reached through `calls`; None if they leave that open."""
@@ -101,9 +99,9 @@ class Reach:
                 truths = {self._truth(place._replace(node=v), depth - 1) for v in values}
                 return stop if stop in truths else (not stop) if truths == {not stop} else None
             case ast.Compare(left=left, ops=[op], comparators=[right]):
-                mine, its = (self._values(place._replace(node=side), depth - 1) for side in (left, right))
-                decided = _agreed(_compare(op, one, other) for one in mine for other in its)
-                return self._evaluator.truth(node, function, None) if decided is None else decided
+                mine = self._values(place._replace(node=left), depth - 1)
+                its = self._values(place._replace(node=right), depth - 1) if mine else []
+                return _agreed(_compare(op, one, other) for one in mine for other in its)
             case ast.Name(id=name):
                 sources = self._sources(name, function, calls)
                 if sources is None:
@@ -112,7 +110,7 @@ class Reach:
             case ast.Constant(value=value):
                 return bool(value)
             case _:
-                return self._evaluator.truth(node, function, None)
+                return None
 
     def _values(self, place: _Place, depth: int) -> list[Value]:
         """All that an operand can be; empty if that is not known."""

@@ -219,7 +219,8 @@ class Evaluator:
         return graph
 
     def dissolve(self) -> None:
-        """Cut the graphs apart; see `ScopeTable.dissolve`."""
+        """Cut the ties that go round; see `ScopeTable.dissolve`."""
+        vars(self.reach).clear()
         for graph in self._graphs.values():
             for node in graph.nodes:
                 node.successors.clear()

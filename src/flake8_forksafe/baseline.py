@@ -119,7 +119,7 @@ class Baseline:
     def compare(self, outcomes: Sequence[Outcome], paths: Sequence[str], selection: Selection) -> Comparison:
         """Take the known findings out of the outcomes of a run over `paths`, with the codes of `selection`."""
         found = Counter(
-            (self._path_of(outcome.path), entry.identity.fingerprint) for outcome in outcomes for entry in outcome.left
+            (self._path_of(outcome.path), entry.who.fingerprint) for outcome in outcomes for entry in outcome.left
         )
         gone = sum(
             max(0, entry.count - found[entry.path, entry.fingerprint])
@@ -135,14 +135,14 @@ class Baseline:
         for outcome in outcomes:
             path = self._path_of(outcome.path)
             for entry in outcome.left:
-                known = Known(path, entry.code, *entry.identity, count=1)
+                known = Known(path, entry.code, *entry.who, count=1)
                 alike.setdefault((path, known.fingerprint), []).append(known)
         found = {replace(min(same), count=len(same)) for same in alike.values()}
         kept = set(self.entries).difference(self._looked_at(outcomes, paths, selection))
         return replace(self, entries=tuple(sorted(found | kept)))
 
     def _new(self, outcome: Outcome) -> tuple[Entry, ...]:
-        known = self.are_known(outcome.path, (entry.identity.fingerprint for entry in outcome.left))
+        known = self.are_known(outcome.path, (entry.who.fingerprint for entry in outcome.left))
         return tuple(entry for entry, is_known in zip(outcome.left, known, strict=True) if not is_known)
 
     def _looked_at(self, outcomes: Sequence[Outcome], paths: Sequence[str], selection: Selection) -> list[Known]:

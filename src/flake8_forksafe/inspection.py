@@ -10,7 +10,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from flake8_forksafe import gate
-from flake8_forksafe.reporting.outcome import Outcome, entries
+from flake8_forksafe.reporting import IDENTIFYING
+from flake8_forksafe.reporting.outcome import Entry, Outcome, entries
 from flake8_forksafe.source import Source, SourceError, syntax_tree, utf8_text
 
 if TYPE_CHECKING:
@@ -136,18 +137,23 @@ class Inspection:
         if not findings:
             return Outcome(path, data=data)
         if self.mode is Mode.REPORT or not any(self._is_wanted(finding) for finding in findings):
-            return Outcome(path, entries(findings, Source.from_bytes(data, path)), data=data)
+            return Outcome(path, self.entries(findings, data, path), data=data)
         from flake8_forksafe.fixing.engine import fix_source  # the only way to libcst
 
         result = fix_source(data, filename=path, check=check, unsafe=self._config.unsafe_fixes)
         return Outcome(
             path,
-            left=entries(result.left, Source.from_bytes(result.data, path)),
-            fixed=entries(result.fixed, Source.from_bytes(data, path)),
+            left=self.entries(result.left, result.data, path),
+            fixed=self.entries(result.fixed, data, path),
             diff=self._diff(data, result.data, path),
             data=result.data,
             dropped=tuple(f"{d.finding.code} in line {d.finding.span.line}: {d.reason}" for d in result.dropped),
         )
+
+    def entries(self, findings: Sequence[Finding], data: bytes, path: str) -> tuple[Entry, ...]:
+        """Return `findings`, made in the file `path` when it held `data`, as reports need them."""
+        identified = self._config.baseline is not None or self._config.output_format in IDENTIFYING
+        return entries(findings, Source.from_bytes(data, path), identified=identified)
 
     def _is_wanted(self, finding: Finding) -> bool:
         from flake8_forksafe.fix import Safety

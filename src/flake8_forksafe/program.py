@@ -19,7 +19,7 @@ from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.program import Link, ModuleName, ProgramModel
 from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.model.summary import ModuleSummary, summarise
-from flake8_forksafe.reporting.outcome import Outcome, Related, entries, place_of
+from flake8_forksafe.reporting.outcome import Outcome, Related, place_of
 from flake8_forksafe.rules import frk301_fork_in_threaded_module as frk301
 from flake8_forksafe.rules import frk302_multiprocessing_fork_in_threaded_module as frk302
 from flake8_forksafe.source import Source, SourceError, syntax_tree, utf8_text
@@ -107,7 +107,7 @@ class Surveyor(Inspection):
         kept = noqa.unsilenced([finding], data, link.path)
         place = place_of(link.thread_span, other)
         related = (Related(place, "a thread is started here", link.thread_path),)
-        return tuple(e._replace(related=related) for e in entries(kept, Source.from_bytes(data, link.path)))
+        return tuple(e._replace(related=related) for e in self.entries(kept, data, link.path))
 
 
 def surveyor(config: Config, directory: str, paths: Iterable[str]) -> Surveyor:

@@ -66,7 +66,7 @@ def shown(
     places = tuple(Related(Span(*place), "look here") for place in related)
     finding = Finding("FRK101", Span(*span), "it hangs; mend it", places)
     data = source.encode() if isinstance(source, str) else source
-    outcome = Outcome("a.py", entries([finding], Source.from_bytes(data, "a.py")))
+    outcome = Outcome("a.py", entries([finding], Source.from_bytes(data, "a.py"), identified=False))
     lines = list(text.render([outcome], screen=Screen(width=width)))
     start = next(index for index, line in enumerate(lines) if re.match(r" *\d+ \|", line))
     return lines[start:-1]

@@ -4,3 +4,5 @@ from __future__ import annotations
 
 #: Each is a module of this package with a function `render(outcomes, *, screen)`.
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab")
+#: Those that tell who a finding is, wherever it moves.
+IDENTIFYING = frozenset({"sarif", "gitlab"})

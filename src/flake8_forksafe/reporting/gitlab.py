@@ -29,7 +29,7 @@ def _issue(path: str, entry: Entry, seen: Counter[str], severity: str) -> dict[s
     return {
         "description": f"{entry.code} {entry.message}",
         "check_name": entry.code,
-        "fingerprint": _fingerprint(f"{path}\0{entry.identity.fingerprint}", seen),
+        "fingerprint": _fingerprint(f"{path}\0{entry.who.fingerprint}", seen),
         "severity": severity,
         "location": {"path": path, "lines": {"begin": entry.place.line, "end": entry.place.end_line}},
     }

@@ -36,15 +36,31 @@ class Related(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One finding. `identity` is who it is, wherever it moves; `safety` and `title` describe its fix, if it has one."""
+    """One finding.
+
+    Arguments:
+        code: of the rule.
+        message: what is wrong, on one line.
+        place: where.
+        identity: who it is, wherever it moves; None in runs that do not ask.
+        related: the places that explain it.
+        safety: of its fix, if it has one.
+        title: of its fix.
+    """
 
     code: str
     message: str
     place: Place
-    identity: Identity
+    identity: Identity | None
     related: tuple[Related, ...] = ()
     safety: Safety | None = None
     title: str = ""
+
+    @property
+    def who(self) -> Identity:
+        """Its identity, in runs that ask for identities."""
+        assert self.identity is not None
+        return self.identity
 
 
 class Outcome(NamedTuple):
@@ -73,14 +89,20 @@ class Outcome(NamedTuple):
     survey: Survey | None = None
 
 
-def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
-    """Return `findings`, made in `source`, with their columns in characters and the text of their lines."""
+def entries(findings: Sequence[Finding], source: Source, *, identified: bool) -> tuple[Entry, ...]:
+    """Return `findings`, made in `source`, with their columns in characters and the text of their lines.
+
+    It takes a look at the syntax around each to say who it is, so that is only done if they are to be `identified`.
+    """
     if not findings:
         return ()
-    from flake8_forksafe.fingerprint import identities  # late: most files have no findings
-
     text = source.text
     lines = text.split("\n")
+    who: Sequence[Identity | None] = [None] * len(findings)
+    if identified:
+        from flake8_forksafe.fingerprint import identities
+
+        who = identities(findings, text)
     return tuple(
         Entry(
             finding.code,
@@ -91,7 +113,7 @@ def entries(findings: Sequence[Finding], source: Source) -> tuple[Entry, ...]:
             finding.fix.safety if finding.fix is not None else None,
             finding.fix.title if finding.fix is not None else "",
         )
-        for finding, identity in zip(findings, identities(findings, text), strict=True)
+        for finding, identity in zip(findings, who, strict=True)
     )
 
 

@@ -65,7 +65,7 @@ def _result(path: str, entry: Entry, codes: Sequence[str]) -> dict[str, object]:
         "level": "error",
         "message": {"text": entry.message},
         "locations": [{"physicalLocation": _location(path, entry.place)}],
-        "partialFingerprints": {"statement/v1": entry.identity.fingerprint},
+        "partialFingerprints": {"statement/v1": entry.who.fingerprint},
     }
     if entry.related:
         result["relatedLocations"] = [

@@ -11,6 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flake8_forksafe import __version__
@@ -256,33 +257,40 @@ class _Run(NamedTuple):
 
     def files(self, paths: Sequence[str]) -> list[Outcome]:
         """Inspect the files that `paths` stand for, in one process or in several."""
-        from flake8_forksafe.discovery import Alarm, discover
+        from flake8_forksafe.discovery import Search
         from flake8_forksafe.inspection import PARSED_ANYWAY, WORTH_PROCESSES, collect_seldom
         from flake8_forksafe.reporting.outcome import Outcome
         from flake8_forksafe.reporting.progress import Progress
 
         collect_seldom()
-        workers: list[Worker] = []
-        alarm = Alarm(WORTH_PROCESSES, lambda count: workers.extend(self._workers(count)))
+        search = Search(self.config.exclude)
+        found, coming = search.found, search.targets(paths)
+        size = 0
+        for target in coming:
+            size += target.size
+            if size >= WORTH_PROCESSES:
+                break
+        jobs = self._jobs(size, len(found.targets))
+        workers = self._workers(jobs) if size >= WORTH_PROCESSES else []
         try:
-            found = discover(paths, self.config.exclude, alarm)
-            size = sum(target.size for target in found.targets)
-            jobs = self._jobs(size, len(found.targets))
+            if not workers or not self._takes_files_as_they_come():
+                size += sum(target.size for target in coming)
+                jobs = self._jobs(size, len(found.targets))
             self._say_what_is_done(len(found.targets), jobs)
-            if not self.options.quiet:
-                for note in found.notes:
-                    self._tell(f"note: {note}")
-            progress = Progress(len(found.targets), sys.stderr, wanted=not self.options.quiet)
             outcomes: dict[str, Outcome] = {}
             program = self._program(paths, found.targets)
             inspection = program or self.inspection
             inspection.parses_all = size < PARSED_ANYWAY
+            progress = Progress(lambda: len(found.targets), sys.stderr, wanted=not self.options.quiet)
             try:
-                for outcome in self._inspected(inspection, found.targets, jobs, workers):
+                for outcome in self._inspected(inspection, chain(tuple(found.targets), coming), jobs, workers):
                     outcomes[outcome.path] = outcome
                     progress.advance(1)
             finally:
                 progress.close()
+            if not self.options.quiet:
+                for note in found.notes:
+                    self._tell(f"note: {note}")
             ordered = [outcomes[target.path] for target in found.targets]
             if program is not None:
                 ordered = self._linked(program, ordered, found.targets, jobs, workers)
@@ -293,11 +301,18 @@ class _Run(NamedTuple):
                 parallel.dismiss(workers)
         return [*ordered, *(Outcome(path, problem=reason) for path, reason in found.problems)]
 
-    def _workers(self, count: int) -> list[Worker]:
-        """Start the processes for a long run over at least `count` files, if there are to be any."""
-        from flake8_forksafe.inspection import WORTH_PROCESSES
+    def _takes_files_as_they_come(self) -> bool:
+        """Whether the first files may be inspected while others are still searched.
 
-        jobs = self._jobs(WORTH_PROCESSES, count)
+        Not if files are written, for that changes the folders that are searched, nor if their number is told first.
+        """
+        from flake8_forksafe.inspection import Mode
+
+        return self.inspection.mode is not Mode.WRITE and not self.config.program and not self.options.verbose
+
+    @staticmethod
+    def _workers(jobs: int) -> list[Worker]:
+        """Start `jobs` processes, if that is more than this one."""
         if jobs == 1:
             return []
         from flake8_forksafe import parallel
@@ -306,7 +321,7 @@ class _Run(NamedTuple):
 
     @staticmethod
     def _inspected(
-        inspection: Inspection, targets: Sequence[Target], jobs: int, workers: list[Worker]
+        inspection: Inspection, targets: Iterable[Target], jobs: int, workers: list[Worker]
     ) -> Iterator[Outcome]:
         if jobs == 1:
             return (inspection.file(target.path) for target in targets)

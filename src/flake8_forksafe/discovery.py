@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from flake8_forksafe import patterns
@@ -33,13 +33,6 @@ class Target(NamedTuple):
     size: int
 
 
-class Alarm(NamedTuple):
-    """Calls `ring` with the number of files found as soon as they have `size` bytes together."""
-
-    size: int
-    ring: Callable[[int], None]
-
-
 class Found(NamedTuple):
     """What discovery has found.
 
@@ -54,17 +47,16 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def discover(paths: Sequence[str], exclude: Sequence[str], alarm: Alarm | None = None) -> Found:
+def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
     """Return the files that `paths` name, and of folders the Python files below them, each file once.
 
     Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
     taken whatever it is. A symbolic link that leads out of the folder is passed over too, so that a run over a folder
-    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all. `alarm`, if given, rings once
-    it is plain that there is much to do.
+    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all.
     """
-    search = _Search(tuple(exclude), alarm)
-    for path in paths:
-        search.add(path)
+    search = Search(exclude)
+    for _ in search.targets(paths):
+        pass
     return search.found
 
 
@@ -81,17 +73,26 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
     return any(patterns.matches(str(step), exclude) for step in (absolute, *below))
 
 
-class _Search:
-    def __init__(self, exclude: tuple[str, ...], alarm: Alarm | None) -> None:
-        self._exclude = exclude
-        self._alarm = alarm
-        self._size = 0
+class Search:
+    """A search that gives each file as soon as it is found; see `discover`.
+
+    Attributes:
+        found: what has been found by now.
+    """
+
+    def __init__(self, exclude: Sequence[str]) -> None:
+        """Prepare to leave out what `exclude`, anchored patterns, match."""
+        self._exclude = tuple(exclude)
         self._seen: set[tuple[int, int]] = set()
         self._named = ""  # the folder that is walked, as the user named it
         self.found = Found([], [], [])
 
-    def add(self, path: str) -> None:
-        """Add what `path`, given by the user, stands for."""
+    def targets(self, paths: Sequence[str]) -> Iterator[Target]:
+        """Yield the files that `paths`, given by the user, stand for, and add them to `found`."""
+        for path in paths:
+            yield from self._of(path)
+
+    def _of(self, path: str) -> Iterator[Target]:
         try:
             status = os.stat(path)
         except (OSError, ValueError) as error:
@@ -102,23 +103,21 @@ class _Search:
         if stat.S_ISDIR(status.st_mode):
             self._named = path
             folder = "" if path in {".", "./"} else path.rstrip("/") or "/"
-            self._walk(folder, self._entries(folder), self._ignored_around(path))
+            yield from self._walk(folder, self._entries(folder), self._ignored_around(path))
         else:
-            self._take(path, status)
+            yield from self._take(path, status)
 
     def _problem(self, path: str, error: OSError | ValueError) -> None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         self.found.problems.append((path, reason))
 
-    def _take(self, path: str, status: os.stat_result) -> None:
+    def _take(self, path: str, status: os.stat_result) -> Iterator[Target]:
         identity = (status.st_dev, status.st_ino)
         if identity not in self._seen:
             self._seen.add(identity)
-            self.found.targets.append(Target(path, status.st_size))
-            self._size += status.st_size
-            if self._alarm is not None and self._size >= self._alarm.size:
-                self._alarm.ring(len(self.found.targets))
-                self._alarm = None
+            target = Target(path, status.st_size)
+            self.found.targets.append(target)
+            yield target
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -128,7 +127,7 @@ class _Search:
             self._problem(folder or ".", error)
             return []
 
-    def _walk(self, folder: str, entries: Sequence[os.DirEntry[str]], ignored: frozenset[str]) -> None:
+    def _walk(self, folder: str, entries: Sequence[os.DirEntry[str]], ignored: frozenset[str]) -> Iterator[Target]:
         """Take the Python files below `folder`, where `ignored` are the absolute paths that git ignores."""
         prefix = os.path.join(folder, "")
         for entry in entries:
@@ -137,18 +136,20 @@ class _Search:
             path = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
                 if not self._is_passed_over(path, ignored):
-                    self._enter(path, ignored)
+                    yield from self._enter(path, ignored)
             elif entry.name.endswith(_SUFFIXES) and not self._is_passed_over(path, ignored):
-                self._take_met(path, entry)
+                yield from self._take_met(path, entry)
 
-    def _enter(self, folder: str, ignored: frozenset[str]) -> None:
+    def _enter(self, folder: str, ignored: frozenset[str]) -> Iterator[Target]:
         """Walk a folder that was met, unless it is an environment."""
         entries = self._entries(folder)
         names = {entry.name for entry in entries}
         if _ENVIRONMENT.isdisjoint(names) and not (names & _SCRIPTS and _is_old_environment(folder)):
-            self._walk(folder, entries, ignored | self._ignored_in(folder, folder) if ".git" in names else ignored)
+            yield from self._walk(
+                folder, entries, ignored | self._ignored_in(folder, folder) if ".git" in names else ignored
+            )
 
-    def _take_met(self, path: str, entry: os.DirEntry[str]) -> None:
+    def _take_met(self, path: str, entry: os.DirEntry[str]) -> Iterator[Target]:
         try:
             status = entry.stat()
         except OSError as error:  # a symbolic link that leads nowhere
@@ -160,7 +161,7 @@ class _Search:
         if entry.is_symlink() and self._leads_out(path):
             self.found.notes.append(f"{path} is passed over: it is a symbolic link that leads out of {self._named}")
             return
-        self._take(path, status)
+        yield from self._take(path, status)
 
     def _leads_out(self, link: str) -> bool:
         from pathlib import Path

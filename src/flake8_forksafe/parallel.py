@@ -6,8 +6,9 @@ pipe of its own whose other end only the parent holds: a process ends when the p
 the parent knows which files it was at. The parent reads every file first: most hold no hazard by the look of their
 bytes, and no process has to hear of those.
 
-A process needs a tenth of a second until it has imported the analysis. `start` lets the first ones do so while the
-parent still looks for the files.
+A process needs a tenth of a second until it has imported the analysis, and the search for the files of a large project
+takes longer than that: the processes are started when the first files are found, and get those while the others are
+still searched.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
     from flake8_forksafe.discovery import Target
 
+#: Bytes of the smallest and of the largest portion of files that a process is given.
 _SMALLEST, _LARGEST = 32_000, 500_000
+#: How many portions of the size of the next one each process would have had by then.
+_PORTIONS = 8
 #: Seconds that a process is given to finish the file it is at.
 _GRACE = 10.0
 
@@ -67,22 +72,21 @@ def dismiss(workers: Iterable[Worker]) -> None:
             worker.process.join()
 
 
-def inspect(inspection: Inspection, targets: Sequence[Target], jobs: int, idle: list[Worker]) -> Iterator[Outcome]:
+def inspect(inspection: Inspection, targets: Iterable[Target], jobs: int, idle: list[Worker]) -> Iterator[Outcome]:
     """Yield what becomes of each of `targets`, in any order, using `jobs` processes.
 
     A process that dies (out of memory, a crash of the interpreter) costs only the file it died of.
 
     Arguments:
         inspection: what is done with each file.
-        targets: the files.
+        targets: the files, which may still be searched.
         jobs: the number of processes.
         idle: processes that have nothing to do; they are used first, and those that live at the end are added. The
             caller dismisses them.
     """
     settled: list[Outcome] = []
     suspects: list[str] = []
-    size = min(max(sum(target.size for target in targets) // (jobs * 32), _SMALLEST), _LARGEST)
-    for outcomes in _run(inspection, _chunks(_unsettled(inspection, targets, settled), size), jobs, suspects, idle):
+    for outcomes in _run(inspection, _chunks(_unsettled(inspection, targets, settled), jobs), jobs, suspects, idle):
         yield from outcomes
         yield from settled
         settled.clear()
@@ -104,14 +108,19 @@ def _unsettled(inspection: Inspection, targets: Iterable[Target], settled: list[
             settled.append(outcome)
 
 
-def _chunks(targets: Iterable[Target], size: int) -> Iterator[list[str]]:
-    """Yield the paths in portions of about `size` bytes; many per process, so that none waits long at the end."""
+def _chunks(targets: Iterable[Target], jobs: int) -> Iterator[list[str]]:
+    """Yield the paths in portions for `jobs` processes.
+
+    They are small at first, so that each process soon has something to do, and grow with what has come by then, but
+    never so far that one process has much left when the others are done.
+    """
     chunk: list[str] = []
-    filled = 0
+    filled, passed = 0, 0
     for target in targets:
         chunk.append(target.path)
         filled += target.size
-        if filled >= size:
+        passed += target.size
+        if filled >= min(max(passed // (jobs * _PORTIONS), _SMALLEST), _LARGEST):
             yield chunk
             chunk, filled = [], 0
     if chunk:
@@ -121,20 +130,29 @@ def _chunks(targets: Iterable[Target], size: int) -> Iterator[list[str]]:
 def _run(
     inspection: Inspection, chunks: Iterator[list[str]], jobs: int, lost: list[str], idle: list[Worker]
 ) -> Iterator[Sequence[Outcome]]:
-    """Inspect `chunks`; the files of a process that died are added to `lost`, and another takes its place."""
+    """Inspect `chunks`; the files of a process that died are added to `lost`, and another takes its place.
+
+    As long as no process has an answer, more chunks are made: there is always one for a process that is done.
+    """
     busy: dict[Connection, tuple[Worker, list[str]]] = {}
-    coming = next(chunks, None)
+    waiting: deque[list[str]] = deque()
+    all_made = False
     try:
-        while busy or coming is not None:
-            if coming is not None and len(busy) < jobs:
+        while busy or waiting or not all_made:
+            while waiting and len(busy) < jobs:
                 worker = idle.pop() if idle else start()
-                busy[worker.connection] = worker, coming
+                busy[worker.connection] = worker, waiting.popleft()
                 with suppress(OSError):  # the next recv says so
                     worker.connection.send(inspection)
-                    worker.connection.send(coming)
-                coming = next(chunks, None)
-                continue
-            for connection in wait(list(busy)):
+                    worker.connection.send(busy[worker.connection][1])
+            answers = wait(list(busy), None if all_made else 0)
+            if not answers:
+                chunk = next(chunks, None)
+                if chunk is None:
+                    all_made = True
+                else:
+                    waiting.append(chunk)
+            for connection in answers:
                 assert isinstance(connection, Connection)
                 worker, chunk = busy.pop(connection)
                 try:
@@ -144,13 +162,12 @@ def _run(
                     outcomes = ()
                     dismiss([worker])
                 else:
-                    if coming is None:
-                        idle.append(worker)
-                    else:
-                        busy[connection] = worker, coming
+                    if waiting:
+                        busy[connection] = worker, waiting.popleft()
                         with suppress(OSError):  # the next recv says so
-                            connection.send(coming)
-                        coming = next(chunks, None)  # found while the processes are busy
+                            connection.send(busy[connection][1])
+                    else:
+                        idle.append(worker)
                 yield outcomes
     finally:
         dismiss(worker for worker, _ in busy.values())

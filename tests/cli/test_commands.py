@@ -461,7 +461,7 @@ class TestTerminal:
             (False, True, 0.0, False),
         ):
             stream = Screen(terminal=terminal)
-            progress = Progress(42, stream, wanted=wanted, patience=patience)
+            progress = Progress(lambda: 42, stream, wanted=wanted, patience=patience)
             progress.advance(2)
             progress.advance(1)
             progress.close()

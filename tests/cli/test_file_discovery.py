@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flake8_forksafe.discovery import Alarm, Found, discover
+from flake8_forksafe.discovery import Found, Search, discover
 from flake8_forksafe.patterns import anchored
 
 
@@ -172,18 +172,11 @@ class TestGit:
         assert ".gitignore is not respected" in found.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("size", "rung"),
-    [
-        pytest.param(31, [], id="not when there is less to do"),
-        pytest.param(30, [3], id="when there is just as much"),
-        pytest.param(11, [2], id="as soon as there is, and once"),
-        pytest.param(1, [1], id="at the first file"),
-    ],
-)
-def test_an_alarm_rings_when_there_is_much_to_do(tmp_path: Path, size: int, rung: list[int]) -> None:
-    for name in "abc":
-        (tmp_path / f"{name}.py").write_bytes(b"#" * 10)
-    heard: list[int] = []
-    assert len(discover([str(tmp_path)], [], Alarm(size, heard.append)).targets) == 3
-    assert heard == rung
+def test_a_file_is_given_before_the_next_folder_is_looked_at(tree: Path) -> None:
+    make(tree, "a/one.py", "b/two.py")
+    search = Search([])
+    coming = search.targets(["."])
+    assert next(coming).path == str(Path("a", "one.py"))
+    make(tree, "b/three.py")
+    assert [target.path for target in coming] == [str(Path("b", "three.py")), str(Path("b", "two.py"))]
+    assert len(search.found.targets) == 3

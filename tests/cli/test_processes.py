@@ -61,7 +61,7 @@ def test_a_process_that_dies_costs_only_the_file_it_died_of(tmp_path: Path, sour
 
 def test_the_portions_hold_every_file_once(project: Path) -> None:
     targets = [Target(f"{number}.py", number * 1000) for number in range(100)]
-    chunks = list(parallel._chunks(targets, 200_000))
+    chunks = list(parallel._chunks(targets, 2))
     assert [path for chunk in chunks for path in chunk] == [target.path for target in targets]
     assert len(chunks) > 3
     assert discover([str(project)], []).targets

@@ -268,6 +268,11 @@ def test_a_run_with_findings_never_imports_libcst(project: Path) -> None:
     assert "libcst" not in modules
 
 
+def test_a_run_with_findings_words_no_fixes(project: Path) -> None:
+    _, *modules = imported(project, "--select=FRK", "hit.py")
+    assert [name for name in modules if name.startswith("flake8_forksafe.fixes")] == ["flake8_forksafe.fixes"]
+
+
 def test_a_run_without_candidates_imports_neither_rules_nor_model(tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("print('nothing to see')\n", encoding="utf-8")
     _, *modules = imported(tmp_path, "plain.py")

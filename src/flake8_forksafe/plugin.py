@@ -147,6 +147,7 @@ def settings(options: argparse.Namespace) -> Settings:
         target_version=(3, int(version[2:])) if version else partial(target_version.default, directory),
         thread_starters=frozenset(options.forksafe_thread_starters),
         process_factories=frozenset(options.forksafe_process_factories),
+        with_fixes=False,  # flake8 only shows messages
     )
 
 

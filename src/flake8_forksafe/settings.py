@@ -19,6 +19,7 @@ class Settings:
         thread_starters: dotted names of further callables whose call starts a thread.
         process_factories: dotted names of further callables that return a `subprocess.Popen`-like handle.
         grace_period: seconds that written code leaves a child between SIGTERM and SIGKILL.
+        with_fixes: whether findings are to hold their fixes.
     """
 
     def __init__(
@@ -27,11 +28,14 @@ class Settings:
         thread_starters: frozenset[str] = frozenset(),
         process_factories: frozenset[str] = frozenset(),
         grace_period: float = 5.0,
+        *,
+        with_fixes: bool = True,
     ) -> None:
         self._target_version = target_version
         self.thread_starters = thread_starters
         self.process_factories = process_factories
         self.grace_period = grace_period
+        self.with_fixes = with_fixes
 
     @cached_property
     def target_version(self) -> Version:

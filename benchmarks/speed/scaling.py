@@ -34,7 +34,9 @@ _SETTINGS = Settings(target_version=(3, 11))
 T = TypeVar("T")
 
 _ENOUGH = 0.2  # seconds of CPU after which a size is not measured again
-_ROUNDS = 20  # at most, of one size
+#: Rounds of one size, at least and at most. One round of a large program beside twenty of a small one would make the
+#: large one seem slow: the least of few times is greater than the least of many.
+_FEWEST_ROUNDS, _ROUNDS = 5, 20
 _LARGER = 8  # the fit takes the sizes down to this fraction of the largest
 _HEADER = ("program", "n", "file", "parse", "check", "per n", "exponent", "")
 
@@ -112,7 +114,7 @@ def _least(work: Callable[[], T]) -> tuple[float, T]:
         start = time.process_time()
         result = work()
         times.append(time.process_time() - start)
-        if sum(times) >= _ENOUGH or len(times) == _ROUNDS:
+        if (sum(times) >= _ENOUGH and len(times) >= _FEWEST_ROUNDS) or len(times) == _ROUNDS:
             return min(times), result
 
 

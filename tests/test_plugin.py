@@ -273,6 +273,29 @@ def test_a_run_with_findings_words_no_fixes(project: Path) -> None:
     assert [name for name in modules if name.startswith("flake8_forksafe.fixes")] == ["flake8_forksafe.fixes"]
 
 
+FROZEN = """\
+import gc
+import sys
+from flake8.main.cli import main
+main(sys.argv[1:])
+print(gc.get_freeze_count())
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "frozen"),
+    [
+        pytest.param("print('nothing to see')\n", False, id="not when nothing is imported"),
+        pytest.param(HIT, True, id="once the model is"),
+    ],
+)
+def test_the_collector_leaves_alone_what_has_been_imported(tmp_path: Path, source: str, *, frozen: bool) -> None:
+    (tmp_path / "module.py").write_text(source, encoding="utf-8")
+    command = [sys.executable, "-c", FROZEN, "-j1", "module.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
+    assert (int(done.stdout.splitlines()[-1]) > 0) is frozen
+
+
 def test_a_run_without_candidates_imports_neither_rules_nor_model(tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("print('nothing to see')\n", encoding="utf-8")
     _, *modules = imported(tmp_path, "plain.py")

@@ -7,6 +7,7 @@ imported when the first file passes that net.
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -116,6 +117,9 @@ class Plugin:
         if cls._run is None:
             rules = tuple(rule for rule in cls.load_rules().values() if _is_enabled(rule, cls._options))
             cls._run = _Run(settings(cls._options), rules)
+            # What has been imported stays. flake8 makes so many objects that the collector goes over all there are
+            # again and again, and would take as long for the model and the rules as these take for the files.
+            gc.freeze()
         return cls._run
 
 

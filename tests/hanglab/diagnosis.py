@@ -400,6 +400,10 @@ CASES: dict[str, Case] = {
 }
 
 
+#: How often one looks again at what /proc shows.
+_LOOKS = 10
+
+
 class Recording(NamedTuple):
     """What one step printed; `missing` says why it did not run."""
 
@@ -440,6 +444,11 @@ def _taken(key: str, step: Step, its: Look) -> Recording:
         return Recording(key, missing=step.missing)
     command = step.command.format(its=its)
     output = _output(command)
+    for _ in range(_LOOKS):  # py-spy stops the program for a moment, and its threads wait for nothing until they go on
+        if "/proc/" not in command or all(re.search(pattern, output, re.MULTILINE) for pattern in step.shows):
+            break
+        time.sleep(0.2)
+        output = _output(command)
     if "py-spy" in command and output.startswith("Error"):  # it does not know the newest Python
         return Recording(key, missing=output.splitlines()[0])
     if "py-bt" in command and "Traceback" not in output:

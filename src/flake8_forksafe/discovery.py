@@ -47,19 +47,6 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def discover(paths: Sequence[str], exclude: Sequence[str]) -> Found:
-    """Return the files that `paths` name, and of folders the Python files below them, each file once.
-
-    Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
-    taken whatever it is. A symbolic link that leads out of the folder is passed over too, so that a run over a folder
-    checks and repairs nothing outside it. `exclude`, anchored patterns, counts for all.
-    """
-    search = Search(exclude)
-    for _ in search.targets(paths):
-        pass
-    return search.found
-
-
 def is_excluded(path: str, exclude: Sequence[str]) -> bool:
     """Return whether `path` or a folder on the way to it from here is excluded; pre-commit names single files."""
     if not exclude:
@@ -74,7 +61,11 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
 
 
 class Search:
-    """A search that gives each file as soon as it is found; see `discover`.
+    """Finds the files that paths name, and of folders the Python files below them, each file once.
+
+    Below a folder, hidden files and folders, environments and what git ignores are passed over; what the user names is
+    taken whatever it is. A symbolic link that leads out of the folder is passed over too, so that a run over a folder
+    checks and repairs nothing outside it. What is excluded counts for all.
 
     Attributes:
         found: what has been found by now.
@@ -88,7 +79,7 @@ class Search:
         self.found = Found([], [], [])
 
     def targets(self, paths: Sequence[str]) -> Iterator[Target]:
-        """Yield the files that `paths`, given by the user, stand for, and add them to `found`."""
+        """Yield the files that `paths`, given by the user, stand for, each when it is added to `found`."""
         for path in paths:
             yield from self._of(path)
 

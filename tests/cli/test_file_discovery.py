@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from flake8_forksafe.discovery import Found, Search, discover
+from flake8_forksafe.discovery import Found, Search
 from flake8_forksafe.patterns import anchored
 
 
@@ -25,6 +26,13 @@ def make(folder: Path, *names: str) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n", encoding="utf-8")
+
+
+def discover(given: Sequence[str], exclude: Sequence[str]) -> Found:
+    """All that a search for files finds."""
+    search = Search(exclude)
+    assert list(search.targets(given)) == search.found.targets
+    return search.found
 
 
 def paths(found: Found) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from flake8_forksafe import parallel
 from flake8_forksafe.codes import Selection
 from flake8_forksafe.config import Config
-from flake8_forksafe.discovery import Target, discover
+from flake8_forksafe.discovery import Search, Target
 from flake8_forksafe.inspection import Inspection, Mode, _read
 from flake8_forksafe.reporting.outcome import Outcome
 
@@ -64,7 +64,7 @@ def test_the_portions_hold_every_file_once(project: Path) -> None:
     chunks = list(parallel._chunks(targets, 2))
     assert [path for chunk in chunks for path in chunk] == [target.path for target in targets]
     assert len(chunks) > 3
-    assert discover([str(project)], []).targets
+    assert list(Search([]).targets([str(project)]))
 
 
 def test_workers_end_when_their_parent_is_killed(project: Path, source: Text) -> None:

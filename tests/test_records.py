@@ -17,6 +17,17 @@ class Value:
     size: int = 0
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class Pair:
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    pass
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Thing:
     name: str
@@ -31,6 +42,31 @@ def test_what_is_frozen_is_equal_and_hashes_by_its_fields() -> None:
     assert Value("a") == Value("a", 0)
     assert Value("a") != Value("a", 1)
     assert len({Value("a"), Value("a"), Value("b")}) == 2
+
+
+def test_another_class_with_the_same_fields_is_not_equal() -> None:
+    assert Value("a", 1) != Pair("a", 1)
+
+
+def test_what_has_no_fields_is_equal_to_its_like() -> None:
+    assert Nothing() == Nothing()
+    assert hash(Nothing()) == hash(Nothing())
+
+
+def test_a_single_field_compares_and_hashes() -> None:
+    assert Changing("a") == Changing("a")
+    assert Changing("a") != Changing("b")
+
+
+def test_records_sort_by_their_fields() -> None:
+    assert sorted([Pair("b", 1), Pair("a", 2), Pair("a", 1)]) == [Pair("a", 1), Pair("a", 2), Pair("b", 1)]
+
+
+def test_the_text_of_a_record_names_its_fields_and_ends_where_it_holds_itself() -> None:
+    changing = Changing("a")
+    assert repr(changing) == "Changing(name='a')"
+    changing.name = changing  # type: ignore[assignment]
+    assert repr(changing) == "Changing(name=...)"
 
 
 def test_what_has_no_equality_is_told_by_identity() -> None:

@@ -37,19 +37,19 @@ def pyproject(directory: Path, requirement: str) -> None:
 )
 def test_lowest_admitted_minor(tmp_path: Path, requirement: str, lowest: tuple[int, int]) -> None:
     pyproject(tmp_path, requirement)
-    assert target_version.default(tmp_path) == lowest
+    assert target_version.default(str(tmp_path)) == lowest
 
 
 @pytest.mark.parametrize("requirement", ["", "newer than mine", "<3", ">=4"])
 def test_a_requirement_that_names_no_python_3_says_nothing(tmp_path: Path, requirement: str) -> None:
     pyproject(tmp_path, requirement)
-    assert target_version.default(tmp_path) == RUNNING
+    assert target_version.default(str(tmp_path)) == RUNNING
 
 
 @pytest.mark.parametrize("text", ["", "[project", "project = 3\n", "[project]\nrequires-python = 3\n", "\0"])
 def test_a_file_without_requirement_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-    assert target_version.default(tmp_path) == RUNNING
+    assert target_version.default(str(tmp_path)) == RUNNING
 
 
 def test_the_nearest_project_counts(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_the_nearest_project_counts(tmp_path: Path) -> None:
     pyproject(tmp_path / "inner", ">=3.13")
     (tmp_path / "inner" / "src").mkdir()
     (tmp_path / "other").mkdir()
-    assert target_version.default(tmp_path / "inner" / "src") == (3, 13)
-    assert target_version.default(tmp_path / "other") == (3, 9)
+    assert target_version.default(str(tmp_path / "inner" / "src")) == (3, 13)
+    assert target_version.default(str(tmp_path / "other")) == (3, 9)
 
 
 class TestInFlake8:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,6 +80,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         description=f"{what} Options can stand in [tool.forksafe] of pyproject.toml.",
         epilog="Exit status: 0 nothing left, 1 findings left, 2 wrong usage or a file that cannot be read.",
         allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, width=80),
     )
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="file, folder, or - for standard input")
@@ -105,6 +107,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     about = parser.add_mutually_exclusive_group()
     about.add_argument("--explain", metavar="CODE", help="print the page of a rule")
     about.add_argument("--list-rules", action="store_true", help="print all rules")
+    parser.formatter_class = argparse.HelpFormatter  # it asks how wide the terminal is, by a module that takes 2 ms
     return parser
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from flake8_forksafe import patterns
+from flake8_forksafe import paths
 
 if TYPE_CHECKING:
     from flake8_forksafe.rule import Rule
@@ -61,7 +61,7 @@ class Selection(NamedTuple):
         return chosen > dropped
 
     def _ignored_in(self, path: str) -> tuple[str, ...]:
-        matching = [entry for entry in self.per_file_ignores if patterns.matches(path, (entry.pattern,))]
+        matching = [entry for entry in self.per_file_ignores if paths.matches(path, (entry.pattern,))]
         if not matching:
             return self.ignore
         return (*self.ignore, *max(matching, key=lambda entry: len(entry.pattern)).codes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe import codes
 from flake8_forksafe.codes import PerFileIgnore, Selection
-from flake8_forksafe.patterns import anchored
+from flake8_forksafe.paths import anchored, upwards
 from flake8_forksafe.reporting import FORMATS
 
 if TYPE_CHECKING:
@@ -57,13 +57,12 @@ class Config(NamedTuple):
     def settings(self, directory: str) -> Settings:
         """Return the options of the analysis for code in `directory`."""
         from functools import partial
-        from pathlib import Path
 
         from flake8_forksafe import target_version
         from flake8_forksafe.settings import Settings
 
         return Settings(
-            target_version=self.target_version or partial(target_version.default, Path(directory)),
+            target_version=self.target_version or partial(target_version.default, directory),
             thread_starters=self.thread_starters,
             process_factories=self.process_factories,
             grace_period=self.grace_period,
@@ -97,14 +96,6 @@ def common_directory(paths: Sequence[str]) -> str:
     """Return the deepest existing directory that holds all of `paths`."""
     common = os.path.commonpath([os.path.abspath(path) for path in paths])
     return next(folder for folder in upwards(common) if os.path.isdir(folder))
-
-
-def upwards(directory: str) -> Iterator[str]:
-    """Yield `directory`, which is absolute, and those that hold it."""
-    yield directory
-    while (parent := os.path.dirname(directory)) != directory:
-        yield parent
-        directory = parent
 
 
 def _table(file: str) -> Mapping[str, object]:

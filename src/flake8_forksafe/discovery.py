@@ -7,8 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flake8_forksafe import patterns
-from flake8_forksafe.config import upwards
+from flake8_forksafe import paths
 
 _SUFFIXES = (".py", ".pyw")
 _NEVER = frozenset({"__pycache__", "node_modules"})
@@ -57,7 +56,7 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
     if here.is_relative_to(absolute):
         return False
     below = [step for step in absolute.parents if step != here and step.is_relative_to(here)]
-    return any(patterns.matches(str(step), exclude) for step in (absolute, *below))
+    return any(paths.matches(str(step), exclude) for step in (absolute, *below))
 
 
 class Search:
@@ -161,13 +160,13 @@ class Search:
 
     def _is_passed_over(self, path: str, ignored: frozenset[str]) -> bool:
         return (bool(ignored) and os.path.abspath(path) in ignored) or (
-            bool(self._exclude) and patterns.matches(path, self._exclude)
+            bool(self._exclude) and paths.matches(path, self._exclude)
         )
 
     def _ignored_around(self, folder: str) -> frozenset[str]:
         """Return what git ignores below `folder`, if a git work tree holds it."""
         absolute = os.path.join(os.getcwd(), folder)
-        top = next((above for above in upwards(absolute) if os.path.lexists(os.path.join(above, ".git"))), None)
+        top = next((above for above in paths.upwards(absolute) if os.path.lexists(os.path.join(above, ".git"))), None)
         return self._ignored_in(top, folder) if top is not None else frozenset()
 
     def _ignored_in(self, top: str, folder: str) -> frozenset[str]:

@@ -234,17 +234,17 @@ class Outline:
     def _excerpts(self, blocks: list[Block]) -> Iterator[bytes]:
         """Yield texts that hold `blocks` and nothing else, each at its place; as few as can be."""
         parts: list[bytes] = []
-        line = 1
+        line, indent = 1, 0
         for block in blocks:
             blank = block.line - line
-            if block.indent and blank == 0:  # no line is left for what the function stands in
-                if parts:
+            if block.indent not in {0, indent}:  # it needs a line for what it stands in
+                if parts and blank == 0:
                     yield b"".join(parts)
-                parts, blank = [], block.line - 1
-            if block.indent:
+                    parts, blank = [], block.line - 1
                 parts += (b"\n" * (blank - 1), b"if 1:\n")
             else:
                 parts.append(b"\n" * blank)
+            indent = block.indent
             text = self._data[block.start : block.end]
             parts.append(text)
             line = block.line + text.count(b"\n")

@@ -148,7 +148,7 @@ def settings(options: argparse.Namespace) -> Settings:
     version = options.forksafe_target_version
     directory = _start_directory(options)
     return Settings(
-        target_version=(3, int(version[2:])) if version else partial(target_version.default, directory),
+        target_version=(3, int(version[2:])) if version else partial(target_version.default, str(directory)),
         thread_starters=frozenset(options.forksafe_thread_starters),
         process_factories=frozenset(options.forksafe_process_factories),
         with_fixes=False,  # flake8 only shows messages

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from pathlib import Path
+
+from flake8_forksafe.paths import upwards
 
 #: No Python 3 has come near this many minor releases; the search for the lowest admitted one ends here.
 _MINORS = range(100)
 
 
-def default(start: Path) -> tuple[int, int]:
+def default(start: str) -> tuple[int, int]:
     """Return the oldest Python that the project around `start` supports, else the running Python.
 
-    The project is the nearest pyproject.toml in `start` (a directory) or above it. One that cannot be read, or that
-    does not say `requires-python`, says nothing.
+    The project is the nearest pyproject.toml in `start`, an absolute directory, or above it. One that cannot be read,
+    or that does not say `requires-python`, says nothing.
     """
-    for directory in (start, *start.parents):
-        pyproject = directory / "pyproject.toml"
-        if pyproject.is_file():
+    for directory in upwards(start):
+        pyproject = os.path.join(directory, "pyproject.toml")
+        if os.path.isfile(pyproject):
             return _lowest_admitted(_requires_python(pyproject)) or sys.version_info[:2]
     return sys.version_info[:2]
 
 
-def _requires_python(pyproject: Path) -> str:
+def _requires_python(pyproject: str) -> str:
     try:
-        text = pyproject.read_text(encoding="utf-8")
+        with open(pyproject, encoding="utf-8") as file:
+            text = file.read()
         if "requires-python" not in text:
             return ""
         import tomllib

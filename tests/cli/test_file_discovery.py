@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flake8_forksafe.discovery import Found, Search
-from flake8_forksafe.patterns import anchored
+from flake8_forksafe.paths import anchored
 
 
 @pytest.fixture

@@ -1471,7 +1471,7 @@ class Evaluator:
     def _calls_naming(self, name: str) -> list[tuple[ast.Call, bool]]:
         self.scopes.wake_spelling(name)
         new, self._calls_indexed = self._calls_indexed, len(self.scopes.home)
-        for call in islice(self.scopes.home, new, None):
+        for call in islice(self.scopes.home, new, None) if new < self._calls_indexed else ():
             terminal = last_name(call.func)
             if terminal:
                 self._callers_by_name.setdefault(terminal, []).append((call, True))

@@ -34,13 +34,13 @@ class Side(Enum):
 
 
 class Way(Enum):
-    """How a child gets out of its branch and into code that is its parent's."""
+    """How a child gets out of its branch and into code that is its parent's; the value says it of the child."""
 
-    RETURNS = auto()  # it returns to the caller, as the parent does
-    FORKS_AGAIN = auto()  # it goes on with the loop that forked it
-    RUNS_ON = auto()  # it falls through into code that the parent runs too
-    SYSTEM_EXIT = auto()  # `sys.exit()`: every finally, `with` and `except` around the fork, and atexit
-    RAISES = auto()  # a `raise` statement
+    RETURNS = "returns to the parent's caller"
+    FORKS_AGAIN = "goes on with the parent's loop and forks in turn"
+    RUNS_ON = "runs on into the parent's code"
+    SYSTEM_EXIT = "leaves by SystemExit"  # every finally, `with` and `except` around the fork runs, and atexit
+    RAISES = "leaves by an exception"  # a `raise` statement
 
 
 class Departure(NamedTuple):

@@ -6,31 +6,34 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Related, Span
 from flake8_forksafe.model.children import Children, Spawn
-from flake8_forksafe.model.context import Context
-from flake8_forksafe.model.descriptors import Descriptors
-from flake8_forksafe.model.ending import Ending
 from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, Outcome, Predicate, Query
-from flake8_forksafe.model.forks import Forks
-from flake8_forksafe.model.holdings import Holdings
 from flake8_forksafe.model.makers import behind_calls
-from flake8_forksafe.model.pipe_ends import PipeEnds
-from flake8_forksafe.model.pipes import Pipes
-from flake8_forksafe.model.queues import Queues
 from flake8_forksafe.model.scopes import Function, ScopeTable
-from flake8_forksafe.model.sessions import Sessions
 from flake8_forksafe.model.spelling import Speller
-from flake8_forksafe.model.statuses import Statuses
 from flake8_forksafe.model.syntax import Syntax
-from flake8_forksafe.model.threads import Threads
-from flake8_forksafe.model.timers import Timers
 from flake8_forksafe.model.values import External, Handle, Pipe, Value
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib.subprocess import SPAWNERS, STREAMS, Family
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.context import Context
+    from flake8_forksafe.model.descriptors import Descriptors
+    from flake8_forksafe.model.ending import Ending
+    from flake8_forksafe.model.forks import Forks
+    from flake8_forksafe.model.holdings import Holdings
+    from flake8_forksafe.model.pipe_ends import PipeEnds
+    from flake8_forksafe.model.pipes import Pipes
+    from flake8_forksafe.model.queues import Queues
+    from flake8_forksafe.model.sessions import Sessions
+    from flake8_forksafe.model.statuses import Statuses
+    from flake8_forksafe.model.threads import Threads
+    from flake8_forksafe.model.timers import Timers
 
 
 class ModuleModel:
@@ -54,18 +57,6 @@ class ModuleModel:
         self.evaluator = Evaluator(self.scopes, settings)
         self.flow = Flow(self.evaluator, scopes.functions if live is None else live)
         self.children = Children(self.evaluator, self.flow)
-        self.holdings = Holdings(self)
-        self.pipes = Pipes(self)
-        self.queues = Queues(self)
-        self.descriptors = Descriptors(self)
-        self.pipe_ends = PipeEnds(self)
-        self.ending = Ending(self)
-        self.sessions = Sessions(self)
-        self.statuses = Statuses(self)
-        self.context = Context(self)
-        self.timers = Timers(self)
-        self.threads = Threads(self)
-        self.forks = Forks(self)
 
     @classmethod
     def build(cls, tree: ast.Module, settings: Settings, *, filename: str, shebang: bool) -> ModuleModel:
@@ -86,6 +77,92 @@ class ModuleModel:
         """Cut the ties that go round; nothing can be asked any more. See `ScopeTable.dissolve`."""
         self.evaluator.dissolve()
         vars(self).clear()
+
+    # -- parts: each is imported and made when it is first asked, because most modules need few ---------------------
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Where the module keeps what it makes."""
+        from flake8_forksafe.model.holdings import Holdings
+
+        return Holdings(self)
+
+    @cached_property
+    def pipes(self) -> Pipes:
+        """The pipes of its children."""
+        from flake8_forksafe.model.pipes import Pipes
+
+        return Pipes(self)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """The queues between its processes."""
+        from flake8_forksafe.model.queues import Queues
+
+        return Queues(self)
+
+    @cached_property
+    def descriptors(self) -> Descriptors:
+        """The descriptors that its children inherit."""
+        from flake8_forksafe.model.descriptors import Descriptors
+
+        return Descriptors(self)
+
+    @cached_property
+    def pipe_ends(self) -> PipeEnds:
+        """The ends of its `os.pipe()`s."""
+        from flake8_forksafe.model.pipe_ends import PipeEnds
+
+        return PipeEnds(self)
+
+    @cached_property
+    def ending(self) -> Ending:
+        """How its children are ended."""
+        from flake8_forksafe.model.ending import Ending
+
+        return Ending(self)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The shells and process groups of its children."""
+        from flake8_forksafe.model.sessions import Sessions
+
+        return Sessions(self)
+
+    @cached_property
+    def statuses(self) -> Statuses:
+        """The exit statuses of its children."""
+        from flake8_forksafe.model.statuses import Statuses
+
+        return Statuses(self)
+
+    @cached_property
+    def context(self) -> Context:
+        """In which circumstances its steps run."""
+        from flake8_forksafe.model.context import Context
+
+        return Context(self)
+
+    @cached_property
+    def timers(self) -> Timers:
+        """Its timers and threads by what they run."""
+        from flake8_forksafe.model.timers import Timers
+
+        return Timers(self)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """Its thread starts, and the forks beside them."""
+        from flake8_forksafe.model.threads import Threads
+
+        return Threads(self)
+
+    @cached_property
+    def forks(self) -> Forks:
+        """Its forks."""
+        from flake8_forksafe.model.forks import Forks
+
+        return Forks(self)
 
     # -- children --------------------------------------------------------------------------------------------------
 

@@ -26,12 +26,10 @@ from flake8_forksafe.model.scopes import Condition, Function
 from flake8_forksafe.model.values import Constant, External, Handle
 from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
+from flake8_forksafe.stdlib.subprocess import SIBLING
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.module import ModuleModel
-
-
-SIBLING = {"stdout": "stderr", "stderr": "stdout"}
 
 
 @dataclass(slots=True, eq=False)

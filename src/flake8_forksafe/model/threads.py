@@ -51,6 +51,7 @@ _RESOURCE_KINDS = {
     ResourceKind.TIMER: ThreadKind.TIMER,
     ResourceKind.EXECUTOR: ThreadKind.POOL,
 }
+_NOUNS = {ThreadKind.THREAD: "thread", ThreadKind.TIMER: "Timer", ThreadKind.LOW_LEVEL: "thread"}
 _CALL_KINDS = {"asyncio.to_thread": ThreadKind.POOL, "_thread.start_new_thread": ThreadKind.LOW_LEVEL}
 
 
@@ -65,6 +66,11 @@ class ThreadStart:
 
     kind: ThreadKind
     event: Event
+
+    @property
+    def noun(self) -> str:
+        """What a report calls a thread of its own; empty for work given to a pool, and for what settings name."""
+        return _NOUNS.get(self.kind, "")
 
     @property
     def function(self) -> Function:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import NamedTuple, TextIO
 
 from flake8_forksafe.reporting import colour
@@ -22,5 +21,10 @@ class Screen(NamedTuple):
     @classmethod
     def of(cls, stream: TextIO) -> Screen:
         """Return what `stream` writes to. The environment variable COLUMNS goes before what a terminal says."""
-        width = shutil.get_terminal_size().columns if stream.isatty() else None
-        return cls(colour.wanted(stream), width)
+        return cls(colour.wanted(stream), _columns() if stream.isatty() else None)
+
+
+def _columns() -> int:
+    import shutil  # late: most output goes elsewhere
+
+    return shutil.get_terminal_size().columns

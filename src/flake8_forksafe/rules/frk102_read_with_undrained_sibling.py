@@ -112,11 +112,11 @@ from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
-from flake8_forksafe.model.pipes import SIBLING
 from flake8_forksafe.model.values import Handle
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+from flake8_forksafe.stdlib.subprocess import SIBLING
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

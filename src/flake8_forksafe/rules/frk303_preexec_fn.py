@@ -106,15 +106,18 @@ When the program never has a second thread, neither its own nor one of a library
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding
 from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.hooks import Effect, Hook
 from flake8_forksafe.prefilter import may_give_hook
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.hooks import PROCESS_GROUP, START_NEW_SESSION
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.hooks import Effect, Hook
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

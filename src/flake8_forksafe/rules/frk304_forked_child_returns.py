@@ -117,21 +117,16 @@ When the child is meant to go on as a second instance of the whole program and e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.forks import Departure, Way
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
-_WAYS = {
-    Way.RETURNS: "returns to the parent's caller",
-    Way.FORKS_AGAIN: "goes on with the parent's loop and forks in turn",
-    Way.RUNS_ON: "runs on into the parent's code",
-    Way.SYSTEM_EXIT: "leaves by SystemExit",
-    Way.RAISES: "leaves by an exception",
-}
+if TYPE_CHECKING:
+    from flake8_forksafe.model.forks import Departure
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -146,7 +141,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
 
 def _message(departure: Departure) -> str:
     return (
-        f"the forked child {_WAYS[departure.way]} (line {departure.place.span.line}): the parent's code, finally "
+        f"the forked child {departure.way.value} (line {departure.place.span.line}): the parent's code, finally "
         f"blocks and atexit handlers run twice; end the child's branch in try: ... finally: os._exit(status)"
     )
 

@@ -79,12 +79,9 @@ from collections.abc import Iterator
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.threads import ThreadKind
 from flake8_forksafe.prefilter import may_start_thread_at_import
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
-
-_WORDS = {ThreadKind.THREAD: "thread", ThreadKind.TIMER: "Timer", ThreadKind.LOW_LEVEL: "thread"}
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -92,10 +89,10 @@ def check(module: ModuleModel) -> Iterator[Finding]:
     if module.context.is_script:
         return
     for start in module.threads.starts:
-        if start.kind not in _WORDS or start.event.concurrent or not module.context.at_import(start.event):
+        if not start.noun or start.event.concurrent or not module.context.at_import(start.event):
             continue
         message = (
-            f"importing this module starts a {_WORDS[start.kind]}, which may wait for the import lock and makes each "
+            f"importing this module starts a {start.noun}, which may wait for the import lock and makes each "
             f"later fork of the program unsafe; start it in a function that the program calls"
         )
         yield Finding(RULE.code, Span.of(start.event.site), message, fix=fixes.main_guard.guard_thread(module, start))

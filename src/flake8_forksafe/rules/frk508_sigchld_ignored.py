@@ -98,14 +98,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
 from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event
-from flake8_forksafe.model.statuses import StatusRead
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.statuses import StatusRead
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

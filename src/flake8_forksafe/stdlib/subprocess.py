@@ -83,6 +83,8 @@ MAKES_FILE = frozenset(
     }
 )
 STREAMS = ("stdin", "stdout", "stderr")
+#: The other output of a child.
+SIBLING = {"stdout": "stderr", "stderr": "stdout"}
 TEXT_PARAMETERS = ("text", "universal_newlines", "encoding", "errors")
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}

@@ -42,12 +42,11 @@ def pages() -> dict[str, str]:
 
 
 def _parse(rule: Rule) -> RulePage:
-    module = registry.rule_module(rule)
     try:
-        page = RulePage.parse(module.__doc__ or "")
+        page = RulePage.parse(registry.page(rule))
         diagram.parse(page.diagram())
     except ValueError as error:
-        raise SystemExit(f"{module.__file__}: {error}") from error
+        raise SystemExit(f"{rule.code}: {error}") from error
     return page
 
 

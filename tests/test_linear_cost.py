@@ -2,19 +2,22 @@
 
 Work is counted, not timed: how many calls of Python functions, and of built-in ones, a check makes. For each program
 the count at one size is compared with that at twice the size. What every program costs, however small, is taken off.
+The work of the parser is no call; it is counted by the text that it is given.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from types import FrameType
 
 import pytest
 
 from benchmarks.speed.shapes import SHAPES, Shape
-from flake8_forksafe import analysis, registry
+from flake8_forksafe import analysis, outline, registry
 from flake8_forksafe.codes import TOO_DEEP
 from flake8_forksafe.settings import Settings
+from flake8_forksafe.source import syntax_tree
 
 #: Twice the program may take this many times the work; 4 would be quadratic.
 FACTOR = 2.2
@@ -79,6 +82,26 @@ def test_twice_the_program_takes_about_twice_the_work(shape: Shape) -> None:
     fixed = calls_of_check(shape.source(1))
     once, twice = (calls_of_check(shape.source(size)) - fixed for size in (WIDE, 2 * WIDE))
     assert twice < FACTOR * once
+
+
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s.title in GUARDED], ids=lambda shape: shape.title)
+def test_the_parser_goes_over_about_twice_the_text_of_twice_the_program(
+    shape: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[bytes] = []
+
+    def parse(text: bytes, filename: str) -> ast.Module:
+        texts.append(text)
+        return syntax_tree(text, filename)
+
+    for module in (analysis, outline):
+        monkeypatch.setattr(module, "syntax_tree", parse)
+    lengths = []
+    for size in (2 * WIDE, 4 * WIDE):
+        texts.clear()
+        codes_of(shape.source(size))
+        lengths.append(sum(map(len, texts)))
+    assert lengths[1] <= FACTOR * lengths[0]
 
 
 @pytest.mark.parametrize("shape", DEEP, ids=lambda shape: shape.title)

@@ -27,7 +27,7 @@ def script(name: str) -> ModuleType:
 
 
 def page(code: str) -> RulePage:
-    return RulePage.parse(registry.rule_module(registry.rules()[code]).__doc__ or "")
+    return RulePage.parse(registry.page(registry.rules()[code]))
 
 
 def codes_in(block: str, code: str) -> set[str]:

@@ -61,7 +61,7 @@ DEADLOCK_IN_ASCII = """\
 
 
 def of_rule(code: str) -> diagram.Diagram:
-    docstring = registry.rule_module(registry.rules()[code]).__doc__ or ""
+    docstring = registry.page(registry.rules()[code])
     return diagram.parse(RulePage.parse(docstring).diagram())
 
 
@@ -209,7 +209,7 @@ def test_a_diagram_that_says_what_cannot_be_is_refused(old: str, new: str, messa
 
 @pytest.mark.parametrize("blocks", [0, 2])
 def test_a_page_has_exactly_one_diagram(blocks: int) -> None:
-    docstring = registry.rule_module(registry.rules()["FRK101"]).__doc__ or ""
+    docstring = registry.page(registry.rules()["FRK101"])
     block = re.search(r"```sequence\n.*?```\n", docstring, flags=re.DOTALL)
     assert block is not None
     page = RulePage.parse(docstring.replace(block[0], block[0] * blocks))

@@ -2,7 +2,8 @@
 
 It imports nothing of this package, so that a run over files that have nothing to do with processes loads neither the
 rules nor the model. The search is Aho-Corasick's (https://pypi.org/project/ahocorasick-rs/), over all words at once and
-of the leftmost kind, which is vectorised; benchmarks/speed/README.md has what the alternatives take.
+of the leftmost kind, which is vectorised for as few words as these: the automaton behind it hardly matters, and can be
+the small one. benchmarks/speed/README.md has what the alternatives take.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 #: A file without any of these words holds no hazard of any rule: every rule has a group of triggers each of whose words
 #: contains one of these (`tests/test_prefilter.py` holds every rule to it).
@@ -50,4 +51,5 @@ def last_names(dotted_names: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=4)
 def _search(extra: frozenset[str]) -> BytesAhoCorasick:
-    return BytesAhoCorasick([word.encode() for word in sorted({*WORDS, *extra})], matchkind=MatchKind.LeftmostFirst)
+    patterns = [word.encode() for word in sorted({*WORDS, *extra})]
+    return BytesAhoCorasick(patterns, matchkind=MatchKind.LeftmostFirst, implementation=Implementation.ContiguousNFA)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from flake8_forksafe import gate
 from flake8_forksafe.identifiers import IdentifierSearch
@@ -195,7 +195,8 @@ _RARE = (
 
 @cache
 def _rare_words() -> BytesAhoCorasick:
-    return BytesAhoCorasick([word.encode() for word in _RARE], matchkind=MatchKind.LeftmostLongest)
+    patterns = [word.encode() for word in _RARE]  # few enough for the vectorised search, as in `gate`
+    return BytesAhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA)
 
 
 @cache

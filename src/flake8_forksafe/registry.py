@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from flake8_forksafe import rules as rules_package
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from flake8_forksafe.rule import Rule
 
 _RULE_MODULE = re.compile(r"frk(?P<digits>\d{3})_(?P<name>[a-z0-9]+(?:_[a-z0-9]+)*)")
@@ -43,24 +41,38 @@ def rules() -> dict[str, Rule]:
     return by_code
 
 
-def rule_module(rule: Rule) -> ModuleType:
-    """Return the module that declares `rule`; its docstring is the rule's documentation."""
-    return importlib.import_module(f"{rules_package.__name__}.{rule.code.lower()}_{rule.name.replace('-', '_')}")
+def page(rule: Rule) -> str:
+    """Return the page of `rule`, as the docstring of its file has it; see `flake8_forksafe.rule.RulePage`."""
+    import ast
+
+    with open(os.path.join(_folder(), f"{_module_name(rule)}.py"), encoding="utf-8") as file:
+        return ast.get_docstring(ast.parse(file.read())) or ""
+
+
+def _folder() -> str:
+    (folder,) = rules_package.__path__
+    return folder
 
 
 def _module_names() -> list[str]:
-    (folder,) = rules_package.__path__  # pkgutil would do, but imports inspect, ast and more at a fifth of a start
-    stems = (name.removesuffix(".py") for name in os.listdir(folder) if name.endswith(".py"))
+    # pkgutil would do, but imports inspect, ast and more at a fifth of a start
+    stems = (name.removesuffix(".py") for name in os.listdir(_folder()) if name.endswith(".py"))
     return [stem for stem in stems if _RULE_MODULE.fullmatch(stem)]
+
+
+def _module_name(rule: Rule) -> str:
+    return f"{rule.code.lower()}_{rule.name.replace('-', '_')}"
 
 
 def _load(module_name: str) -> Rule:
     from flake8_forksafe.rule import Rule
 
-    rule = getattr(importlib.import_module(f"{rules_package.__name__}.{module_name}"), "RULE", None)
+    module = importlib.import_module(f"{rules_package.__name__}.{module_name}")
+    module.__doc__ = None  # pages are for people: `page` reads them anew, and no run keeps them in memory
+    rule = getattr(module, "RULE", None)
     if not isinstance(rule, Rule):
         raise RegistryError(f"{module_name}.py binds no Rule to the name RULE")
-    if module_name != f"{rule.code.lower()}_{rule.name.replace('-', '_')}":
+    if module_name != _module_name(rule):
         raise RegistryError(f"{module_name}.py declares {rule.code} {rule.name}; file, code and name must agree")
     if not all(group and all(group) for group in rule.triggers):
         raise RegistryError(f"{module_name}.py has an empty group or word in its triggers")

@@ -31,7 +31,7 @@ def explain(code: str, *, colours: bool) -> Iterator[str]:
     opt_in = " (opt-in: runs only when selected by its full code)" if rule.opt_in else ""
     yield Colour.PATH.paint(f"{rule.code} {rule.name}", colours=colours) + opt_in
     yield ""
-    before, source, after = re.split(SEQUENCE, (registry.rule_module(rule).__doc__ or "").strip(), flags=re.DOTALL)
+    before, source, after = re.split(SEQUENCE, registry.page(rule), flags=re.DOTALL)
     yield from _text(before, colours=colours)
     yield "```text"
     for line in diagram.text_lines(diagram.parse(source)):
@@ -50,6 +50,6 @@ def listing(*, colours: bool) -> Iterator[str]:
     rules = registry.rules().values()
     width = max(len(rule.name) for rule in rules)
     for rule in rules:
-        summary = RulePage.parse(registry.rule_module(rule).__doc__ or "").summary
+        summary = RulePage.parse(registry.page(rule)).summary
         opt_in = " (opt-in)" if rule.opt_in else ""
         yield f"{Colour.PATH.paint(rule.code, colours=colours)}  {rule.name:<{width}}  {summary}{opt_in}"

@@ -142,7 +142,7 @@ class Invocation(NamedTuple):
     direct: bool
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _out_of_sight(name: str) -> Values:
     """What the dotted `name` of something outside the module stands for."""
     return frozenset({External(canonical(name))})

@@ -46,14 +46,14 @@ def _rule(code: str) -> dict[str, object]:
     rule = registry.rules().get(code)
     if rule is None:
         return {"id": code, "shortDescription": {"text": FRK000_PAGE}}
-    docstring = registry.rule_module(rule).__doc__ or ""
-    page = RulePage.parse(docstring)
+    text = registry.page(rule)
+    page = RulePage.parse(text)
     return {
         "id": code,
         "name": rule.name,
         "shortDescription": {"text": page.summary},
         "fullDescription": {"text": page.sections["What it does"]},
-        "help": {"text": docstring.strip(), "markdown": docstring.strip()},
+        "help": {"text": text, "markdown": text},
         "defaultConfiguration": {"level": "error", "enabled": not rule.opt_in},
     }
 

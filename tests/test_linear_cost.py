@@ -31,6 +31,7 @@ GUARDED = (
     "copies: SIGTERM alone",
     "copies: kill in a handler",
     "copies: list of children",
+    "copies among other functions",
     "tries in a row",
     "signals in a row",
     "waits in a row",

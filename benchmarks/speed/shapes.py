@@ -9,6 +9,13 @@ _IMPORTS = "import os\nimport subprocess\nimport threading\n\n"
 _CHILD = "    p = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
 _MAIN = f"def main(command):\n{_CHILD}    p.wait()\n"
 _WORKER = "class Worker:\n    def __init__(self):\n        self.p = subprocess.Popen('x', stdout=subprocess.PIPE)\n"
+_OTHER = """
+def adds_{i}(numbers, more):
+    total = sum(numbers)
+    for number in more:
+        total += number
+    return rounded_{i}(total)
+"""
 #: Functions with a hazard, by the code that is reported in each; `{i}` makes it one of many.
 _HAZARDS = (
     (
@@ -176,6 +183,7 @@ SHAPES = (
         Shape(f"copies: {title}", _copies([source]), (10, 100, 500, 1000, 2000), code)
         for title, code, source in _HAZARDS
     ),
+    Shape("copies among other functions", _copies([_HAZARDS[0][-1], _OTHER]), _WIDE),
     Shape("ifs in a row", _sequence("    if x[{i}]:\n        work()\n"), _WIDE),
     Shape("ifs in a row on one test", _sequence("    if x:\n        work({i})\n"), _WIDE),
     Shape("loops in a row", _sequence("    for y in x:\n        work({i})\n"), _WIDE),

@@ -350,11 +350,19 @@ class ScopeTable:
 
     def wake_spelling(self, word: str) -> None:
         """Walk what spells `word`."""
-        self.wake([function for function, block in self._asleep.items() if word in block.words])
+        self.wake(self._spelling.get(word, ()))
 
     def wake_storing(self, attribute: str) -> None:
         """Walk what may assign to an attribute of that name, or put something into what it holds."""
-        self.wake([function for function, block in self._asleep.items() if attribute in block.stores])
+        self.wake(self._storing.get(attribute, ()))
+
+    @cached_property
+    def _spelling(self) -> dict[str, list[Function]]:
+        return _by_name((function, block.words) for function, block in self._asleep.items())
+
+    @cached_property
+    def _storing(self) -> dict[str, list[Function]]:
+        return _by_name((function, block.stores) for function, block in self._asleep.items())
 
     def dissolve(self) -> None:
         """Cut the ties that go round, so that all of it is freed at once when it is let go, without a collector."""
@@ -382,6 +390,15 @@ class ScopeTable:
     def names_of_module(self, name: str) -> list[Binding]:
         """All bindings of a module-level name, those made through `global` included."""
         return [*self.module.names.get(name, ()), *self.globals_written.get(name, ())]
+
+
+def _by_name(named: Iterable[tuple[Function, Iterable[str]]]) -> dict[str, list[Function]]:
+    """For each name the functions that have it among theirs."""
+    found: dict[str, list[Function]] = {}
+    for function, names in named:
+        for name in names:
+            found.setdefault(name, []).append(function)
+    return found
 
 
 def spelled_in(functions: Iterable[Function]) -> set[str]:

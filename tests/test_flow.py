@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.model.liveness import live_functions
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.settings import Settings
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import sys
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import Source, SourceError
 
 #: Every rule, opt-in ones too, without its triggers: the model is built for every file.
-RULES = [replace(rule, triggers=()) for rule in registry.rules().values()]
+RULES = [rule._replace(triggers=()) for rule in registry.rules().values()]
 DEFAULT_RULES = [rule for rule in RULES if not rule.opt_in]
 SETTINGS = Settings(target_version=(3, 11))
 

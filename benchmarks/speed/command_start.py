@@ -9,10 +9,11 @@ from benchmarks.speed.corpus import give_project_file
 from benchmarks.speed.environments import Environment
 from benchmarks.speed.measure import Against, Goal, Measure, Scenario
 
-LINE, HAZARD = "one_line.py", "hazard.py"
+LINE, HARMLESS, HAZARD = "one_line.py", "harmless.py", "hazard.py"
 
 _SOURCES = {
     LINE: "VALUE = 1\n",
+    HARMLESS: "import subprocess\n\ndone = subprocess.run(['ls'], check=True, capture_output=True)\n",
     HAZARD: "import subprocess\n\np = subprocess.Popen(['ls'], stdout=subprocess.PIPE)\np.wait()\n",
 }
 _SMALLEST = ("-c", "import argparse, ast")  # what no checker with options can do without
@@ -20,7 +21,7 @@ _GOALS = (Goal(Measure.CPU, Against.RATIO, 2.0), Goal(Measure.WALL, Against.RATI
 
 
 def prepare(folder: Path) -> None:
-    """Make `folder` a project with two files: one that is done with at once, one with a hazard."""
+    """Make `folder` a project with three files: without a child, with one that is treated well, and with a hazard."""
     folder.mkdir(parents=True, exist_ok=True)
     give_project_file(folder)
     for name, source in _SOURCES.items():
@@ -29,7 +30,7 @@ def prepare(folder: Path) -> None:
 
 def starts(folder: Path, ours: Environment, *, rounds: int) -> Iterator[Scenario]:
     """Yield the runs of ``forksafe`` in the prepared `folder`, against a Python that imports two modules."""
-    for title in ("--version", LINE, HAZARD):
+    for title, goals in (("--version", _GOALS), (LINE, _GOALS), (HARMLESS, ()), (HAZARD, ())):
         yield Scenario(
             title=f"forksafe {title} / two imports",
             folder=folder,
@@ -37,5 +38,5 @@ def starts(folder: Path, ours: Environment, *, rounds: int) -> Iterator[Scenario
             subject=ours.script("forksafe", title),
             rounds=rounds,
             shown=(Measure.CPU, Measure.WALL),
-            goals=_GOALS,
+            goals=goals,
         )

@@ -33,7 +33,7 @@ from benchmarks.pinned import ArchiveError, default_cache
 from benchmarks.speed.corpus import Kind, build
 from flake8_forksafe import analysis, gate, registry
 from flake8_forksafe.finding import Finding
-from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import Source, SourceError

@@ -1,4 +1,4 @@
-"""The pipeline from one file to its findings."""
+"""The pipeline from one file to its findings; each stage is imported by the first file that gets so far."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import ast
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from flake8_forksafe.codes import TOO_DEEP
 from flake8_forksafe.finding import Finding, Span
 from flake8_forksafe.gate import last_names
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.liveness import live_functions
-from flake8_forksafe.model.scopes import ScopeTable, Sleepers, spelled_in
 from flake8_forksafe.outline import Outline, OutlineError, parse
 from flake8_forksafe.prefilter import WordSearch, names_of
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.source import syntax_tree, utf8_text
 from flake8_forksafe.stdlib.words import MODULES
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.scopes import ScopeTable, Sleepers
 
 
 def check_source(data: bytes, *, filename: str, settings: Settings, rules: Collection[Rule]) -> list[Finding]:
@@ -104,12 +104,16 @@ class _Job(NamedTuple):
         """The functions without a word that has to do with a resource; None if that is none or cannot be told."""
         if self.outline is None:
             return None
+        from flake8_forksafe.model.scopes import Sleepers
+
         telling = self._makers(self.rules) | _settlers(self.rules) | {"global"}
         blocks = self.outline.blocks
         awake = {line for line, b in blocks.items() if b.name in telling or not telling.isdisjoint(b.words)}
         return None if len(awake) == len(blocks) else Sleepers(self.outline, awake, parsed=parsed)
 
     def _found(self, tree: ast.Module, sleepers: Sleepers | None) -> Iterator[Finding]:
+        from flake8_forksafe.model.scopes import ScopeTable
+
         scopes = ScopeTable(tree, sleepers)
         try:
             yield from self._found_in(scopes)
@@ -120,11 +124,16 @@ class _Job(NamedTuple):
         rules = self._spelled(self.rules, scopes.spelled)
         if not rules:
             return
+        from flake8_forksafe.model.liveness import live_functions
+        from flake8_forksafe.model.scopes import spelled_in
+
         live = live_functions(scopes, self._makers(rules), _settlers(rules))
         rules = self._spelled(rules, spelled_in(live) | (scopes.spelled & MODULES))
         rules = [rule for rule in rules if rule.plausible(scopes, live)]
         if not rules:
             return
+        from flake8_forksafe.model.module import ModuleModel
+
         shebang = self.data.startswith(b"#!")
         model = ModuleModel(scopes, self.settings, self.filename, shebang=shebang, live=live)
         for rule in rules:

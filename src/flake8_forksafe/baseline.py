@@ -204,7 +204,7 @@ class Sparing:
         for finding, is_known in zip(findings, known, strict=True):
             is_owed = not is_known and owed[finding.code] > 0
             owed[finding.code] -= is_owed
-            spared.append(replace(finding, fix=None) if is_known or is_owed else finding)
+            spared.append(finding._replace(fix=None) if is_known or is_owed else finding)
         return spared
 
 

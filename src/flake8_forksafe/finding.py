@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from flake8_forksafe.records import dataclass
-
 if TYPE_CHECKING:
     from flake8_forksafe.fix import Fix
 
@@ -41,8 +39,7 @@ class Related(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One report of one rule at one place.
 
     `message` is one line without the code: it names the handle, says why it hangs, and ends with what to write

@@ -16,10 +16,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property, lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 from flake8_forksafe.identifiers import search_for
-from flake8_forksafe.records import dataclass
 from flake8_forksafe.source import SourceError, syntax_tree
 from flake8_forksafe.stdlib.calls import ADDING_METHODS
 
@@ -51,8 +50,7 @@ class OutlineError(Exception):
     """The text is not laid out as the outline takes it to be."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
+class _Text(NamedTuple):
     """One file as bytes: as it is, with literals and comments blanked out, and the literals that may hold names."""
 
     data: bytes

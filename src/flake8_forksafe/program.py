@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flake8_forksafe import gate, noqa, registry
 from flake8_forksafe.finding import Finding
 from flake8_forksafe.inspection import Inspection, Mode
-from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.program import Link, ModuleName, ProgramModel
 from flake8_forksafe.model.scopes import ScopeTable
 from flake8_forksafe.model.summary import ModuleSummary, summarise

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
-
-from flake8_forksafe.records import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from flake8_forksafe.finding import Finding
-    from flake8_forksafe.model import ModuleModel
+    from flake8_forksafe.model.module import ModuleModel
     from flake8_forksafe.model.scopes import Function, ScopeTable
     from flake8_forksafe.outline import Outline
 
@@ -32,8 +30,7 @@ HEADINGS = (
 SEQUENCE = r"```sequence\n(.*?)```"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class Rule(NamedTuple):
     """The declaration that each file of `flake8_forksafe.rules` binds to `RULE`.
 
     Arguments:
@@ -65,9 +62,12 @@ class Rule:
     possible: Callable[[Outline], bool] = lambda _outline: True
     plausible: Callable[[ScopeTable, Sequence[Function]], bool] = lambda _scopes, _live: True
 
+    def __hash__(self) -> int:
+        """Hash by the code, which tells rules apart."""
+        return hash(self.code)
 
-@dataclass(frozen=True, slots=True)
-class RulePage:
+
+class RulePage(NamedTuple):
     """A rule file's docstring, taken apart: the summary line and the text under each fixed heading."""
 
     summary: str

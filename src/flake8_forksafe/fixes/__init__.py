@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         timers,
         unread,
     )
-    from flake8_forksafe.model import ModuleModel
+    from flake8_forksafe.model.module import ModuleModel
 
 __all__ = (
     "communicate",

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from flake8_forksafe.fixes.regions import After, stands_in_text
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function, access_path
 from flake8_forksafe.model.values import NONE, Handle
 from flake8_forksafe.records import dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function
 
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)

@@ -6,9 +6,9 @@ import ast
 
 from flake8_forksafe.fix import RequireImport
 from flake8_forksafe.fixes.writing import as_written
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.ending import nothing
 from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.values import (
     Constant,

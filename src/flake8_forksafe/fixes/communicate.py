@@ -23,10 +23,10 @@ from flake8_forksafe.fixes.regions import (
 )
 from flake8_forksafe.fixes.results import Results
 from flake8_forksafe.fixes.writing import as_written
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import reaps
 from flake8_forksafe.model.cfg import NodeKind
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.values import Handle
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family

@@ -17,11 +17,11 @@ from flake8_forksafe.fix import (
     SetArgument,
 )
 from flake8_forksafe.fixes.forked_children import branch_of
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.children import Spawn
 from flake8_forksafe.model.descriptors import Inheritance, KeptOpen
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.forks import ForkSite, Side
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.pipe_ends import OpenEnd
 from flake8_forksafe.model.values import Descriptor, External, Handle, Resource
 from flake8_forksafe.stdlib.subprocess import Family

@@ -19,9 +19,9 @@ from flake8_forksafe.fix import (
 )
 from flake8_forksafe.fixes.child_code import ChildCode, call_of, code_at, interrupts, pipes_of, receiver_of
 from flake8_forksafe.fixes.sessions import own_session
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.ending import AbandonedChild, nothing
 from flake8_forksafe.model.events import Event, EventKind, Signal
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.values import External, Handle
 from flake8_forksafe.stdlib.subprocess import STREAMS, Family
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, InsertAfter, ReplaceStatement, RequireImport, Safety, Wrap
 from flake8_forksafe.fixes.blocks import free_name, leaves
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.forks import Departure, ForkSite, Side, Way
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.values import External
 from flake8_forksafe.stdlib.calls import RAISES_SYSTEM_EXIT

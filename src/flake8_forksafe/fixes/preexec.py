@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, RenameArgument, ReplaceExpression, RequireImport, Safety, SetArgument
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.hooks import Hook
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function
 from flake8_forksafe.model.values import FunctionReference, Partial
 

@@ -8,8 +8,8 @@ from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, InsertAfter, InsertBefore, ReplaceExpression, ReplaceStatement, Safety
 from flake8_forksafe.fixes.regions import free_name, is_first_act, is_removable
 from flake8_forksafe.fixes.writing import as_written
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.queues import EarlyJoin
 from flake8_forksafe.model.scopes import access_path
 from flake8_forksafe.model.values import Resource, ResourceKind

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.cfg import in_evaluation_order
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Function
 
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)

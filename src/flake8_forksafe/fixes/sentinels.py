@@ -6,8 +6,8 @@ import ast
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Fix, ReplaceExpression, Safety
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.values import Handle
 
 

@@ -8,8 +8,8 @@ from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, ReplaceExpression, RequireImport, Safety, SetArgument, Wrap
 from flake8_forksafe.fixes.child_code import receiver_of
 from flake8_forksafe.fixes.writing import as_written
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.values import Constant, External, Handle, Parameter
 from flake8_forksafe.stdlib.subprocess import Family
 

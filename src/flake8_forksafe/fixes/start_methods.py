@@ -7,9 +7,9 @@ import re
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, ReplaceExpression, Safety, SetArgument
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.evaluate import Argument
 from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import BindingKind, Function
 from flake8_forksafe.model.threads import ProcessStart
 from flake8_forksafe.model.values import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Fix, ReplaceExpression, Safety
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind
+from flake8_forksafe.model.module import ModuleModel
 
 
 def default_action(module: ModuleModel, event: Event) -> Fix | None:

@@ -14,8 +14,8 @@ from flake8_forksafe.fix import Edit, Fix, InsertBefore, ReplaceStatement, Safet
 from flake8_forksafe.fixes.communicate import TITLE, Communication, communicate
 from flake8_forksafe.fixes.regions import is_first_act, is_unconditional
 from flake8_forksafe.fixes.writing import as_written
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import Event, EventKind, ReadStyle
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import access_path
 from flake8_forksafe.model.values import NONE, Handle
 from flake8_forksafe.stdlib.subprocess import Family

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, ReplaceExpression, Safety
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.children import Spawn
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.spelling import Spelling
 from flake8_forksafe.model.values import External
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flake8_forksafe.finding import Span
 from flake8_forksafe.fix import Edit, Fix, InsertBefore, ReplaceExpression, ReplaceStatement, Safety, Wrap
 from flake8_forksafe.fixes.blocks import free_name
-from flake8_forksafe.model import ModuleModel
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.scopes import Class, Function
 from flake8_forksafe.model.spelling import Spelling
 from flake8_forksafe.model.timers import Rearming

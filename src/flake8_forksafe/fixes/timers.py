@@ -16,8 +16,8 @@ from flake8_forksafe.fix import (
     Wrap,
 )
 from flake8_forksafe.fixes.blocks import free_name, leaves
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.events import EventKind
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.timers import Alarm, Rearming, SkippedCancel
 
 _NAMES = ("timer", "next_timer", "rearmed_timer")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from flake8_forksafe.fix import Fix, Safety
 from flake8_forksafe.fixes.streams import to_devnull
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, waits
+from flake8_forksafe.model.module import ModuleModel
 from flake8_forksafe.model.values import Handle
 
 

@@ -107,18 +107,22 @@ tracebacks are output as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.care import waits
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each wait, and each poll loop, that some path reaches with a pipe still to be drained."""
+    from flake8_forksafe.model.care import waits
+
     for handle in module.handles:
         created = module.created(handle)
         for wait in module.pipes.undrained_waits(handle):

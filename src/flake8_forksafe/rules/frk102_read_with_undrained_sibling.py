@@ -107,16 +107,19 @@ When the child can write only a few lines to the other stream, whatever goes wro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import Event
-from flake8_forksafe.model.values import Handle
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import SIBLING
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.events import Event
+    from flake8_forksafe.model.module import ModuleModel
+    from flake8_forksafe.model.values import Handle
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

@@ -88,19 +88,23 @@ When the command starts no process of its own that outlives it, and the child is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, reaps, waits
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each `read()` or `readlines()` straight on the pipe of a child that may still run."""
+    from flake8_forksafe.model.care import cares_for, either, ends, reads_all_at_once, reaps, waits
+
     for handle in module.handles:
         if handle.family is not Family.POPEN:
             continue

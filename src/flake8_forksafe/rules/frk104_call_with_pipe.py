@@ -86,14 +86,17 @@ Streams that come from another file or from a caller's `**kwargs`, and how much 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.children import Spawn
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import STREAMS
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.children import Spawn
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

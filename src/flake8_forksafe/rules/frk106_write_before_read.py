@@ -96,20 +96,24 @@ when the input is known to be shorter than a pipe.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
-from flake8_forksafe.model.events import Event
-from flake8_forksafe.model.values import Handle
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.events import Event
+    from flake8_forksafe.model.module import ModuleModel
+    from flake8_forksafe.model.values import Handle
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report the first write of each handle that comes before any read of a piped output."""
+    from flake8_forksafe.model.care import cares_for, either, ends, finishes, reads_from, writes
+
     for handle in module.handles:
         spawn = module.spawn(handle)
         stdin = spawn.pipe("stdin")

@@ -99,18 +99,22 @@ handle.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.care import looks_after
 from flake8_forksafe.prefilter import may_neglect_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each handle that is kept or used with an output pipe nobody looks after."""
+    from flake8_forksafe.model.care import looks_after
+
     for handle in module.handles:
         if (
             not module.is_kept(handle)

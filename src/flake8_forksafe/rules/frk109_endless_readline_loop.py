@@ -96,18 +96,22 @@ The mode of a pipe that another file opens, and loops that compare with a name i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.prefilter import may_use_pipes
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each loop whose only end is an empty `str` from a bytes pipe."""
+    from flake8_forksafe.model.events import EventKind
+
     for handle in module.handles:
         if module.spawn(handle).text_mode is not False or module.spawn(handle).pipe("stdout") is module.spawn(
             handle

@@ -133,13 +133,15 @@ by `os.register_at_fork`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import Event
-from flake8_forksafe.model.values import External
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.events import Event
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
@@ -161,6 +163,8 @@ def message(fork: str, where: str, how: str = "") -> str:
 
 
 def _name(fork: Event) -> str:
+    from flake8_forksafe.model.values import External
+
     assert isinstance(fork.subject, External)
     return fork.subject.name
 

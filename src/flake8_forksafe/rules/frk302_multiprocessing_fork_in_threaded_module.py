@@ -131,13 +131,16 @@ When all threads have been joined before the first process starts, or are starte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.multiprocessing import StartMethod
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

@@ -110,7 +110,6 @@ from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.prefilter import may_give_hook
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
@@ -118,6 +117,7 @@ from flake8_forksafe.stdlib.hooks import PROCESS_GROUP, START_NEW_SESSION
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.hooks import Effect, Hook
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

@@ -121,12 +121,12 @@ from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.forks import Departure
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

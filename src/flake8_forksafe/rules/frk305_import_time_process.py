@@ -89,18 +89,22 @@ fork.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import EventKind
 from flake8_forksafe.prefilter import may_start_made_process_at_import, may_start_process_at_import
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
+
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each process started, and each pool made, at import without a main guard."""
+    from flake8_forksafe.model.events import EventKind
+
     for process in module.threads.started_at_import:
         event = process.runs[0] if process.runs[0].kind is EventKind.START else process.made
         message = (

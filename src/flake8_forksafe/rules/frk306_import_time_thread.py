@@ -75,13 +75,16 @@ In a script that is never imported but has neither a shebang nor a guard.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.prefilter import may_start_thread_at_import
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

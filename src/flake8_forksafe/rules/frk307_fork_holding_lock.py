@@ -103,17 +103,21 @@ When the lock is taken on purpose so that no *other* thread holds it at the fork
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import EventKind
-from flake8_forksafe.model.values import ResourceKind
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:
     """Report each fork under a lock once."""
+    from flake8_forksafe.model.events import EventKind
+    from flake8_forksafe.model.values import ResourceKind
+
     for locked in module.forks.locks.locked_forks:
         match locked.fork.kind:
             case EventKind.FORK | EventKind.CALL:

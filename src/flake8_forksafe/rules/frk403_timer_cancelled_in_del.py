@@ -121,11 +121,14 @@ When the thread is known to end by itself soon, and `__del__` is only a second b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

@@ -93,12 +93,15 @@ for it without limit is the lesser evil. `git` in the middle of a write is such 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

@@ -89,13 +89,16 @@ the process.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Span
-from flake8_forksafe.model import ModuleModel
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 from flake8_forksafe.stdlib.subprocess import Family
+
+if TYPE_CHECKING:
+    from flake8_forksafe.model.module import ModuleModel
 
 
 def check(module: ModuleModel) -> Iterator[Finding]:

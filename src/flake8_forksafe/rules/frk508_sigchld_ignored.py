@@ -97,17 +97,16 @@ When the children whose return codes are read are started while SIGCHLD still ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flake8_forksafe import fixes
 from flake8_forksafe.finding import Finding, Related, Span
-from flake8_forksafe.model import ModuleModel
-from flake8_forksafe.model.events import Event
 from flake8_forksafe.rule import Rule
 from flake8_forksafe.stdlib import words
 
 if TYPE_CHECKING:
+    from flake8_forksafe.model.events import Event
+    from flake8_forksafe.model.module import ModuleModel
     from flake8_forksafe.model.statuses import StatusRead
 
 
@@ -119,7 +118,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
                 "with SIGCHLD ignored the kernel throws every exit status away, and every return code reads 0; leave "
                 "SIGCHLD at SIG_DFL and wait for the children"
             )
-            yield replace(_report(event, read, message), fix=fixes.statuses.default_action(module, event))
+            yield _report(event, read, message)._replace(fix=fixes.statuses.default_action(module, event))
     for event in module.statuses.waits_for_any():
         if read := module.statuses.stolen_by(event):
             message = (

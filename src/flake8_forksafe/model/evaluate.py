@@ -1183,17 +1183,35 @@ class Evaluator:
         """What a method of a collection that the module makes gives out: `children.pop(name, None)`."""
         match node:
             case ast.Call(func=ast.Attribute(value=base, attr=method), args=given) if method in _GIVING_OUT:
-                held = frozenset(v for v in self.eval(base, function, at, context) if isinstance(v, Collection))
+                bases = self.eval(base, function, at, context)
+                held = frozenset(v for v in bases if isinstance(v, Collection))
             case _:
                 return NOTHING
         if not held:
-            return NOTHING
+            return self._taken_from_keywords(bases, given, function, at, context)
         key = given[0] if given else None
         by_name = isinstance(key, ast.Constant) and isinstance(key.value, str)
         found = self.subscript(base, key, function, at, context) if key is not None and by_name else self.elements(held)
         for default in given[1:]:
             found |= self.eval(default, function, at, context)
         return found | {NONE} if method == "get" and len(given) == 1 else found
+
+    def _taken_from_keywords(
+        self, bases: Values, given: list[ast.expr], function: Function, at: Node | None, context: Context
+    ) -> Values:
+        """What `kwargs.pop("stdout", default)` gives: what the caller in `context` gives by that name, or the default."""
+        kwarg = function.arguments.kwarg if function.arguments else None
+        match given:
+            case [ast.Constant(value=str(name)), default] if kwarg and Parameter(function, kwarg.arg) in bases:
+                keywords = self.given(context[-1], function, context[:-1]) if context else Arguments(open=True)
+            case _:
+                return NOTHING
+        found = {v for argument in keywords.get(name) for v in self.eval_argument(argument)}
+        if not found:
+            found |= self.eval(default, function, at, context)
+            if keywords.open:
+                found.add(UNKNOWN)
+        return frozenset(found)
 
     def result(self, callee: Value, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What calling `callee` by `node` returns."""

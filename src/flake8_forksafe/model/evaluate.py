@@ -1199,7 +1199,7 @@ class Evaluator:
     def _taken_from_keywords(
         self, bases: Values, given: list[ast.expr], function: Function, at: Node | None, context: Context
     ) -> Values:
-        """What `kwargs.pop("stdout", default)` gives: what the caller in `context` gives by that name, or the default."""
+        """What `kwargs.pop("stdout", default)` gives: what the caller in `context` gives, or the default."""
         kwarg = function.arguments.kwarg if function.arguments else None
         match given:
             case [ast.Constant(value=str(name)), default] if kwarg and Parameter(function, kwarg.arg) in bases:

@@ -36,6 +36,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import (
     CONTAINER_METHODS,
@@ -43,7 +44,10 @@ from flake8_forksafe.stdlib.calls import (
     INSPECTING,
     LOGGING_METHODS,
     READING_METHODS,
+    READS_LAZILY,
     READS_TO_END,
+    RUNS_COMMANDS,
+    SENDS_SIGNAL,
 )
 from flake8_forksafe.stdlib.names import STANDARD_MODULES
 from flake8_forksafe.stdlib.subprocess import Family
@@ -67,7 +71,7 @@ class EventKind(Enum):
     LEND = auto()  # a fixture or context manager yields the handle or a stream and gets it back
     ESCAPE = auto()  # the handle is given to code out of sight
     SIGNAL = auto()
-    TELL = auto()  # the child's pid is given to a function of another project's, or of another module
+    TELL = auto()  # the child's pid is given to another project's function, or to a program that sends a signal to it
     REAP = auto()  # reaped by other means than wait, communicate and poll, or by somebody else
     ENTER = auto()
     LEAVE = auto()
@@ -172,6 +176,12 @@ _TELLING_PARTS = frozenset(
 )
 #: What a test, a loop or a `with` is known by behind it, or before its next round.
 _WITHOUT_PARTS = (NodeKind.ASSUME, NodeKind.NEXT, NodeKind.EXHAUSTED, NodeKind.SKIPPED, NodeKind.LEAVE)
+_BY_DESCRIPTOR = {
+    "os.read": EventKind.READ,
+    "os.readv": EventKind.READ,
+    "os.write": EventKind.WRITE,
+    "os.close": EventKind.CLOSE,
+}
 _DAEMON_FLAGS = frozenset({"daemon", "_daemonic"})
 _STARTED_KINDS = frozenset({ResourceKind.THREAD, ResourceKind.TIMER})
 
@@ -334,9 +344,9 @@ class EventReader:
                     and isinstance(v.function, Method)
                     and isinstance(v.function.receiver, Pipe)
                 ]
-            case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter"), args=[*_, last]):
-                return self._pipes(last, step)
-            case ast.Call(func=ast.Attribute(attr="readlines", value=base)):
+            case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter" | "zip"), args=args):
+                return [pipe for arg in args for pipe in self._pipes(arg, step)]
+            case ast.Call(func=ast.Attribute(attr="readlines")):
                 return []
             case _:
                 return [v for v in in_order(self._held(node, step)) if isinstance(v, Pipe)]
@@ -401,6 +411,8 @@ class EventReader:
             case ast.Return(value=ast.expr() as value):
                 yield from self._given_away(value, step, node)
             case ast.Assign(targets=targets, value=value):
+                if isinstance(targets[0], ast.Tuple | ast.List):
+                    yield from self._read_out(value, node, step)
                 for target in targets:
                     if isinstance(target, ast.Attribute) and target.attr in _DAEMON_FLAGS:
                         yield from self._daemon_set(target.value, node, step)
@@ -1024,28 +1036,20 @@ class EventReader:
                 for value in in_order(self._held(target, step)):
                     if isinstance(value, Derived):
                         yield self._event(EventKind.GROUP, value.handle, call, step)
-            case "os.read" | "os.readv", [fd, *_]:
-                yield from self._descriptor_event(EventKind.READ, fd, call, step)
-            case "os.write", [fd, *_]:
-                yield from self._descriptor_event(EventKind.WRITE, fd, call, step)
-            case "os.close", [fd, *_]:
-                yield from self._descriptor_event(EventKind.CLOSE, fd, call, step)
+            case _, [fd, *_] if name in _BY_DESCRIPTOR:
+                yield from self._descriptor_event(_BY_DESCRIPTOR[name], fd, call, step)
             case "builtins.print", _:
                 for keyword in call.keywords:
                     if keyword.arg == "file":
                         yield from self._descriptor_event(EventKind.WRITE, keyword.value, call, step)
-            case "builtins.iter", [producer, _]:
-                for value in in_order(self._held(producer, step)):
-                    if (
-                        isinstance(value, Method)
-                        and value.name in {"get", "get_nowait"}
-                        and isinstance(value.receiver, Resource)
-                    ):
-                        yield from self._resource_method(value.receiver, value.name, call, step)
+            case _ if name in READS_LAZILY:
+                yield from self._read_lazily(name, call, step)
             case "multiprocessing.active_children", _:
                 yield self._event(EventKind.REAP, External(name), call, step)
             case _ if name in READS_TO_END:
                 yield from self._read_by_callee(call, step)
+            case _ if name in RUNS_COMMANDS:
+                yield from self._signalled_by_program(call, step)
             case _ if name.startswith(("subprocess.Popen.", "multiprocessing.Process.")) and call.args:
                 method = name.rpartition(".")[2]
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
@@ -1063,6 +1067,33 @@ class EventReader:
                 yield from self._super_method(name.rpartition(".")[2], call, step)
             case _:
                 return
+
+    def _read_lazily(self, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
+        """`next(pipe)`, or an iterator over a pipe or queue; how far somebody follows one that is kept is not seen."""
+        if name == "builtins.iter" and len(call.args) > 1:
+            for value in in_order(self._held(call.args[0], step)):
+                match value:
+                    case Method(receiver=Resource() as resource, name="get" | "get_nowait" as method):
+                        yield from self._resource_method(resource, method, call, step)
+                    case _:
+                        continue
+        if step.kind is NodeKind.EVALUATE and step.item is call:
+            return  # a loop runs over it
+        read = call.args[0] if name == "builtins.next" and call.args else call
+        for pipe in self._pipes(read, step):
+            handle, stream = pipe.handle, pipe.stream
+            if name == "builtins.next":
+                yield self._event(EventKind.READ, handle, call, step, stream=stream, style=ReadStyle.PARTIAL)
+            yield self._event(EventKind.HAND_OVER, handle, call, step, stream=stream)
+
+    def _signalled_by_program(self, call: ast.Call, step: Node) -> Iterator[Event]:
+        """`subprocess.run(["taskkill", "/PID", str(p.pid)])`, `os.system(f"kill {p.pid}")`: some signal."""
+        parts = list(walk(call))
+        if any(isinstance(p, ast.Constant) and isinstance(p.value, str) and SENDS_SIGNAL in p.value for p in parts):
+            for part in parts:
+                for value in in_order(self._held(part, step)) if isinstance(part, ast.Name | ast.Attribute) else ():
+                    if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
+                        yield self._event(EventKind.TELL, value.handle, call, step, signal=Signal.UNKNOWN)
 
     def _super_method(self, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
         """`super().terminate()` inside a subclass of a handle or thread: the event happens to `self`."""
@@ -1084,12 +1115,12 @@ class EventReader:
 
     def _read_by_callee(self, call: ast.Call, step: Node) -> Iterator[Event]:
         for arg in call.args:
+            for pipe in self._pipes(arg, step):
+                yield self._event(
+                    EventKind.READ, pipe.handle, call, step, stream=pipe.stream, style=ReadStyle.BY_CALLEE
+                )
             for value in in_order(self._held(arg, step)):
-                if isinstance(value, Pipe):
-                    yield self._event(
-                        EventKind.READ, value.handle, call, step, stream=value.stream, style=ReadStyle.BY_CALLEE
-                    )
-                elif isinstance(value, Descriptor):
+                if isinstance(value, Descriptor):
                     yield self._event(EventKind.READ, value, call, step, style=ReadStyle.BY_CALLEE)
 
     def _descriptor_event(self, kind: EventKind, node: ast.expr, call: ast.Call, step: Node) -> Iterator[Event]:

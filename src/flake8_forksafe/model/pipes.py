@@ -145,12 +145,12 @@ class Pipes:
         return lambda e: e.kind is EventKind.RUNNING and e.site in loops
 
     def _is_read_after_rounds(self, event: Event, stream: str) -> bool:
-        """Whether the loop comes to its end by itself, and `stream` is read then in any case."""
+        """Whether the loop, over several children or one, ends by itself, and `stream` is read then in any case."""
         evaluator, function = self._model.evaluator, event.function
         match event.step.loops:
-            case (ast.For(iter=ast.Call(func=func)) as loop,) if External("builtins.range") in evaluator.eval(
+            case (ast.For(iter=ast.Call(func=func)) as loop, *inner) if External("builtins.range") in evaluator.eval(
                 func, function, event.step
-            ):
+            ) and all(isinstance(each, ast.For) for each in inner):
                 query = self._model.query(event.subject, either(ends, waits), cares_for(stream))
                 query.raising = True
                 ways = [n for n in evaluator.graph(function).nodes if n.kind is NodeKind.EXHAUSTED and n.item is loop]

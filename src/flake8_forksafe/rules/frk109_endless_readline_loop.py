@@ -6,9 +6,11 @@ Reports a loop over a handle's pipe whose end is an empty `str`: `iter(child.std
 in bytes mode.
 
 Silent is the rule with `text=True`, `universal_newlines=True`, `encoding=` or `errors=`, where one of these comes from
-code out of sight, where the line is decoded before it is compared, where the end is `b""` or a truth test, and where the
-loop ends at the end of the output in another way too: by `if not line`, with the child's status, after so many rounds. A
-way out that only a certain line opens is none, nor is a flag that only other code sets.
+code out of sight, where the line is decoded before it is compared, and where the end is `b""` or a truth test.
+
+It is so as well where the loop ends at the end of the output in another way too: by `if not line`, with the child's
+status, after a number of rounds. A way out that only a certain line opens is none, nor is a flag that only other code
+sets.
 
 ## What happens at run time
 ```sequence

@@ -136,6 +136,29 @@ READS_TO_END = frozenset(
     },
 )
 
+#: Calls whose result reads the file objects they are given, as far as somebody asks it for lines.
+READS_LAZILY = frozenset({f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "next", "zip")})
+
+#: Calls that run another program, by a list of words or a command line.
+RUNS_COMMANDS = frozenset(
+    {
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+        "subprocess.getoutput",
+        "subprocess.getstatusoutput",
+        "subprocess.Popen",
+        "os.system",
+        "os.popen",
+        "asyncio.create_subprocess_exec",
+        "asyncio.create_subprocess_shell",
+    }
+)
+
+#: What stands in the name of each program that sends a signal: `kill`, `pkill`, `taskkill`.
+SENDS_SIGNAL = "kill"
+
 #: How functions are handed to code that runs them concurrently: where the callable stands.
 STARTERS = {
     "threading.Thread": ("target", 1),

@@ -1338,6 +1338,9 @@ class Evaluator:
                     for extra in default:
                         found |= self.eval(extra, function, at, context)
                 return frozenset(found)
+            case "builtins.getattr", [target, _, *_]:
+                children = (v for v in in_order(self.eval(target, function, at, context)) if isinstance(v, Handle))
+                return frozenset(Pipe(child, stream) for child in children for stream in STREAMS) or _UNKNOWN
             case "functools.partial", [target, *_]:
                 values = self.eval(target, function, at, context)
                 return frozenset(Partial(v, node) for v in values if not isinstance(v, Unknown)) or _UNKNOWN
@@ -1431,7 +1434,7 @@ class Evaluator:
                 return frozenset({receiver})
             case Pipe(), "fileno" | "detach" | "__enter__" | "__iter__":
                 return frozenset({receiver})
-            case Pipe(), "read" | "readline" | "read1" | "readlines" | "readuntil" | "readexactly":
+            case Pipe(), "read" | "readline" | "read1" | "readlines" | "readinto" | "readuntil" | "readexactly":
                 return frozenset({ReadResult(receiver)})
             case Resource(kind=ResourceKind.SOCKET), "fileno" | "detach" | "__enter__":
                 return frozenset({receiver})

@@ -499,6 +499,8 @@ class EventReader:
     def _assumed(self, test: ast.expr, step: Node, *, truth: bool) -> Iterator[Event]:
         """What is known once `test` has come out as `truth`."""
         match test:
+            case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), ops=[op], comparators=[size]):
+                yield from self._measured(inner, op, size, step, test, truth=truth)
             case ast.Compare(left=left, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
                 yield from self._known(left, step, test, none=truth, falsy=truth)
             case ast.Compare(left=left, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
@@ -513,9 +515,6 @@ class EventReader:
                 comparators=[ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts)],
             ) if elts and all(isinstance(e, ast.Constant) and e.value in (None, "", b"") for e in elts):
                 yield from self._known(left, step, test, none=None, falsy=truth is isinstance(op, ast.In))
-            case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), comparators=[ast.Constant(value=0)]):
-                empty = truth if isinstance(test.ops[0], ast.Eq) else not truth
-                yield from self._known(inner, step, test, none=None, falsy=empty)
             case ast.Compare(left=ast.Constant(), ops=[op], comparators=[right]) if isinstance(
                 op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot
             ):
@@ -525,6 +524,9 @@ class EventReader:
                 return
             case ast.Call(func=ast.Name(id="len" | "bool"), args=[inner]):
                 yield from self._known(inner, step, test, none=None, falsy=not truth)
+            case ast.Call(func=ast.Attribute(attr="at_eof", value=stream)) if truth:
+                for pipe in self._pipes(stream, step):
+                    yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
             case ast.Call(func=ast.Name(id="isinstance"), args=[inner, types]):
                 yield from self._told_apart(inner, types, step, test, truth=truth)
             case _:
@@ -541,6 +543,17 @@ class EventReader:
         for value in in_order(self._held(node, step)):
             if isinstance(value, Handle) and (value.family in families) is not truth:
                 yield self._event(EventKind.ABSENT, value, test, step)
+
+    def _measured(
+        self, node: ast.expr, op: ast.cmpop, size: ast.expr, step: Node, test: ast.expr, *, truth: bool
+    ) -> Iterator[Event]:
+        """What is known of `node` by its length: a read that gives less than it is asked for is the last."""
+        if isinstance(size, ast.Constant) and size.value == 0:
+            yield from self._known(node, step, test, none=None, falsy=truth is isinstance(op, ast.Eq | ast.LtE))
+        elif truth is isinstance(op, ast.Lt | ast.NotEq) and not isinstance(op, ast.Gt | ast.LtE):
+            for value in in_order(self._held(node, step)):
+                if isinstance(value, ReadResult):
+                    yield self._event(EventKind.DRAIN, value.pipe.handle, test, step, stream=value.pipe.stream)
 
     def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
         subjects = self._held(left, step)
@@ -581,7 +594,7 @@ class EventReader:
                     for element in in_order(self._evaluator.elements(frozenset({value}))):
                         if isinstance(element, Pipe):  # a list of pipes still to be read has become empty
                             yield self._event(EventKind.DRAIN, element.handle, test, step, stream=element.stream)
-                case ReadResult(pipe) if falsy and none is None:
+                case ReadResult(pipe) if falsy:
                     yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
                 case Resource() if falsy:
                     yield self._event(EventKind.ABSENT, value, test, step)
@@ -925,6 +938,9 @@ class EventReader:
         match resource.kind, name:
             case ResourceKind.THREAD | ResourceKind.TIMER | ResourceKind.MANAGER, "start":
                 yield self._event(EventKind.START, resource, call, step)
+                run = self._evaluator.find_method(resource.cls, "run") if resource.cls is not None else None
+                if run is not None and resource.kind is ResourceKind.THREAD:
+                    yield self._event(EventKind.REFERENCE, FunctionReference(run), call, step, concurrent=True)
             case ResourceKind.THREAD | ResourceKind.TIMER | ResourceKind.POOL, "join":
                 yield self._event(EventKind.WAIT, resource, call, step, timed=self._has_timeout(call, step))
             case ResourceKind.THREAD | ResourceKind.TIMER, "setDaemon":

@@ -50,6 +50,7 @@ from flake8_forksafe.stdlib.calls import (
     SENDS_SIGNAL,
 )
 from flake8_forksafe.stdlib.names import STANDARD_MODULES
+from flake8_forksafe.stdlib.objects import TRANSPARENT
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -182,6 +183,7 @@ _BY_DESCRIPTOR = {
     "os.write": EventKind.WRITE,
     "os.close": EventKind.CLOSE,
 }
+_ENTERING = frozenset({"enter_context", "enter_async_context"})
 _DAEMON_FLAGS = frozenset({"daemon", "_daemonic"})
 _STARTED_KINDS = frozenset({ResourceKind.THREAD, ResourceKind.TIMER})
 
@@ -651,13 +653,14 @@ class EventReader:
                     yield from self._pipe_method(pipe, name, call, step)
                 case Method(receiver=Resource() as resource, name=name):
                     yield from self._resource_method(resource, name, call, step)
+                    in_sight = in_sight or (resource.kind is ResourceKind.EXIT_STACK and name in _ENTERING)
                 case Method(receiver=Derived() as derived, name=name):
                     yield from self._derived_method(derived, name, call, step)
                 case Method(receiver=Descriptor() as descriptor, name=name):
                     yield from self._descriptor_method(descriptor, name, call, step)
                 case External(name):
                     yield from self._external(name, call, step)
-                    in_sight = in_sight or name in INSPECTING
+                    in_sight = in_sight or name in INSPECTING or name in TRANSPARENT
                 case FunctionReference(function=inner):
                     in_sight = True
                     later = inner.is_async and call not in self._awaited
@@ -962,6 +965,11 @@ class EventReader:
                 yield self._event(EventKind.PUT, resource, call, step)
             case ResourceKind.QUEUE, "get" | "get_nowait":
                 yield self._event(EventKind.GET, resource, call, step)
+            case ResourceKind.EXIT_STACK, _ if name in _ENTERING:
+                for value in in_order(self._held(call.args[0], step) if call.args else NOTHING):
+                    if isinstance(value, Handle):  # the stack leaves it in the end, which closes its pipes and waits
+                        yield self._event(EventKind.LEND, value, call, step)
+                        yield self._event(EventKind.REAP, value, call, step, concurrent=True)
             case ResourceKind.EVENT, "set":
                 yield self._event(EventKind.SET, resource, call, step)
             case ResourceKind.SOCKET, "set_inheritable":

@@ -1077,14 +1077,8 @@ class Evaluator:
                     # A dict is what the name stands for only under the tests that it is made under.
                     made_under = self.scopes.conditions.get(value.node) if value.function is function else None
                     self._add_entries(value, into, made_under or condition)
-                case Parameter(function=inner, name=name) if (
-                    inner.arguments is not None
-                    and inner.arguments.kwarg is not None
-                    and inner.arguments.kwarg.arg == name
-                ):
-                    called_by = context if inner is function else context[:-1]
-                    reached = inner is function or (context and self.scopes.home[context[-1]] is inner)
-                    self._add_forwarded(inner, called_by if reached else (), into)
+                case Parameter(function=inner) if value.packs_keywords:
+                    self._add_forwarded(inner, self._calls_of(inner, function, context), into)
                 case Constant():
                     continue
                 case _:
@@ -1200,18 +1194,28 @@ class Evaluator:
         self, bases: Values, given: list[ast.expr], function: Function, at: Node | None, context: Context
     ) -> Values:
         """What `kwargs.pop("stdout", default)` gives: what the caller in `context` gives, or the default."""
-        kwarg = function.arguments.kwarg if function.arguments else None
         match given:
-            case [ast.Constant(value=str(name)), default] if kwarg and Parameter(function, kwarg.arg) in bases:
-                keywords = self.given(context[-1], function, context[:-1]) if context else Arguments(open=True)
+            case [ast.Constant(value=str(name)), default]:
+                packs = (v.function for v in in_order(bases) if isinstance(v, Parameter) and v.packs_keywords)
+                inner = next(packs, None)
             case _:
                 return NOTHING
+        if inner is None:
+            return NOTHING
+        called_by = self._calls_of(inner, function, context)
+        keywords = self.given(called_by[-1], inner, called_by[:-1]) if called_by else Arguments(open=True)
         found = {v for argument in keywords.get(name) for v in self.eval_argument(argument)}
         if not found:
             found |= self.eval(default, function, at, context)
             if keywords.open:
                 found.add(UNKNOWN)
         return frozenset(found)
+
+    def _calls_of(self, inner: Function, function: Function, context: Context) -> Context:
+        """The calls that lead to `inner`, seen from `function` or from one that it gave its `**kwargs` to."""
+        if inner is function:
+            return context
+        return context[:-1] if context and self.scopes.home[context[-1]] is inner else ()
 
     def result(self, callee: Value, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What calling `callee` by `node` returns."""

@@ -334,10 +334,9 @@ class EventReader:
         match node:
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Attribute(value=base), _]):
                 return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
-            case ast.Call(
-                func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=ast.Attribute(value=base))), _]
-            ):
-                return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
+            case ast.Call(func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=func, args=args)), _]):
+                read = [func.value, *args] if isinstance(func, ast.Attribute) else args  # `os.read(fd, size)`, too
+                return [v for part in read for v in in_order(self._held(part, step)) if isinstance(v, Pipe)]
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Call() as partial, _]):
                 return [
                     v.function.receiver

@@ -49,7 +49,8 @@ def lends(stream: str) -> Predicate:
 
 def ends(event: Event) -> bool:
     """Whether the child is signalled or known to have ended: what is left in its pipes no longer matters."""
-    return event.kind is EventKind.ENDED or (event.kind is EventKind.SIGNAL and not event.concurrent)
+    sent = event.kind is EventKind.SIGNAL or (event.kind is EventKind.TELL and event.signal is not None)
+    return event.kind is EventKind.ENDED or (sent and not event.concurrent)
 
 
 def waits(event: Event) -> bool:

@@ -1077,14 +1077,8 @@ class Evaluator:
                     # A dict is what the name stands for only under the tests that it is made under.
                     made_under = self.scopes.conditions.get(value.node) if value.function is function else None
                     self._add_entries(value, into, made_under or condition)
-                case Parameter(function=inner, name=name) if (
-                    inner.arguments is not None
-                    and inner.arguments.kwarg is not None
-                    and inner.arguments.kwarg.arg == name
-                ):
-                    called_by = context if inner is function else context[:-1]
-                    reached = inner is function or (context and self.scopes.home[context[-1]] is inner)
-                    self._add_forwarded(inner, called_by if reached else (), into)
+                case Parameter(function=inner) if value.packs_keywords:
+                    self._add_forwarded(inner, self._calls_of(inner, function, context), into)
                 case Constant():
                     continue
                 case _:
@@ -1183,17 +1177,45 @@ class Evaluator:
         """What a method of a collection that the module makes gives out: `children.pop(name, None)`."""
         match node:
             case ast.Call(func=ast.Attribute(value=base, attr=method), args=given) if method in _GIVING_OUT:
-                held = frozenset(v for v in self.eval(base, function, at, context) if isinstance(v, Collection))
+                bases = self.eval(base, function, at, context)
+                held = frozenset(v for v in bases if isinstance(v, Collection))
             case _:
                 return NOTHING
         if not held:
-            return NOTHING
+            return self._taken_from_keywords(bases, given, function, at, context)
         key = given[0] if given else None
         by_name = isinstance(key, ast.Constant) and isinstance(key.value, str)
         found = self.subscript(base, key, function, at, context) if key is not None and by_name else self.elements(held)
         for default in given[1:]:
             found |= self.eval(default, function, at, context)
         return found | {NONE} if method == "get" and len(given) == 1 else found
+
+    def _taken_from_keywords(
+        self, bases: Values, given: list[ast.expr], function: Function, at: Node | None, context: Context
+    ) -> Values:
+        """What `kwargs.pop("stdout", default)` gives: what the caller in `context` gives, or the default."""
+        match given:
+            case [ast.Constant(value=str(name)), default]:
+                packs = (v.function for v in in_order(bases) if isinstance(v, Parameter) and v.packs_keywords)
+                inner = next(packs, None)
+            case _:
+                return NOTHING
+        if inner is None:
+            return NOTHING
+        called_by = self._calls_of(inner, function, context)
+        keywords = self.given(called_by[-1], inner, called_by[:-1]) if called_by else Arguments(open=True)
+        found = {v for argument in keywords.get(name) for v in self.eval_argument(argument)}
+        if not found:
+            found |= self.eval(default, function, at, context)
+            if keywords.open:
+                found.add(UNKNOWN)
+        return frozenset(found)
+
+    def _calls_of(self, inner: Function, function: Function, context: Context) -> Context:
+        """The calls that lead to `inner`, seen from `function` or from one that it gave its `**kwargs` to."""
+        if inner is function:
+            return context
+        return context[:-1] if context and self.scopes.home[context[-1]] is inner else ()
 
     def result(self, callee: Value, node: ast.Call, function: Function, at: Node | None, context: Context) -> Values:
         """What calling `callee` by `node` returns."""
@@ -1320,6 +1342,9 @@ class Evaluator:
                     for extra in default:
                         found |= self.eval(extra, function, at, context)
                 return frozenset(found)
+            case "builtins.getattr", [target, _, *_]:
+                children = (v for v in in_order(self.eval(target, function, at, context)) if isinstance(v, Handle))
+                return frozenset(Pipe(child, stream) for child in children for stream in STREAMS) or _UNKNOWN
             case "functools.partial", [target, *_]:
                 values = self.eval(target, function, at, context)
                 return frozenset(Partial(v, node) for v in values if not isinstance(v, Unknown)) or _UNKNOWN
@@ -1413,7 +1438,7 @@ class Evaluator:
                 return frozenset({receiver})
             case Pipe(), "fileno" | "detach" | "__enter__" | "__iter__":
                 return frozenset({receiver})
-            case Pipe(), "read" | "readline" | "read1" | "readlines" | "readuntil" | "readexactly":
+            case Pipe(), "read" | "readline" | "read1" | "readlines" | "readinto" | "readuntil" | "readexactly":
                 return frozenset({ReadResult(receiver)})
             case Resource(kind=ResourceKind.SOCKET), "fileno" | "detach" | "__enter__":
                 return frozenset({receiver})

@@ -36,6 +36,7 @@ from flake8_forksafe.model.values import (
     Values,
     in_order,
 )
+from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import (
     CONTAINER_METHODS,
@@ -43,9 +44,13 @@ from flake8_forksafe.stdlib.calls import (
     INSPECTING,
     LOGGING_METHODS,
     READING_METHODS,
+    READS_LAZILY,
     READS_TO_END,
+    RUNS_COMMANDS,
+    SENDS_SIGNAL,
 )
 from flake8_forksafe.stdlib.names import STANDARD_MODULES
+from flake8_forksafe.stdlib.objects import TRANSPARENT
 from flake8_forksafe.stdlib.subprocess import Family
 
 
@@ -67,7 +72,7 @@ class EventKind(Enum):
     LEND = auto()  # a fixture or context manager yields the handle or a stream and gets it back
     ESCAPE = auto()  # the handle is given to code out of sight
     SIGNAL = auto()
-    TELL = auto()  # the child's pid is given to a function of another project's, or of another module
+    TELL = auto()  # the child's pid is given to another project's function, or to a program that sends a signal to it
     REAP = auto()  # reaped by other means than wait, communicate and poll, or by somebody else
     ENTER = auto()
     LEAVE = auto()
@@ -172,6 +177,13 @@ _TELLING_PARTS = frozenset(
 )
 #: What a test, a loop or a `with` is known by behind it, or before its next round.
 _WITHOUT_PARTS = (NodeKind.ASSUME, NodeKind.NEXT, NodeKind.EXHAUSTED, NodeKind.SKIPPED, NodeKind.LEAVE)
+_BY_DESCRIPTOR = {
+    "os.read": EventKind.READ,
+    "os.readv": EventKind.READ,
+    "os.write": EventKind.WRITE,
+    "os.close": EventKind.CLOSE,
+}
+_ENTERING = frozenset({"enter_context", "enter_async_context"})
 _DAEMON_FLAGS = frozenset({"daemon", "_daemonic"})
 _STARTED_KINDS = frozenset({ResourceKind.THREAD, ResourceKind.TIMER})
 
@@ -322,10 +334,9 @@ class EventReader:
         match node:
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Attribute(value=base), _]):
                 return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
-            case ast.Call(
-                func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=ast.Attribute(value=base))), _]
-            ):
-                return [v for v in in_order(self._held(base, step)) if isinstance(v, Pipe)]
+            case ast.Call(func=ast.Name(id="iter"), args=[ast.Lambda(body=ast.Call(func=func, args=args)), _]):
+                read = [func.value, *args] if isinstance(func, ast.Attribute) else args  # `os.read(fd, size)`, too
+                return [v for part in read for v in in_order(self._held(part, step)) if isinstance(v, Pipe)]
             case ast.Call(func=ast.Name(id="iter"), args=[ast.Call() as partial, _]):
                 return [
                     v.function.receiver
@@ -334,9 +345,9 @@ class EventReader:
                     and isinstance(v.function, Method)
                     and isinstance(v.function.receiver, Pipe)
                 ]
-            case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter"), args=[*_, last]):
-                return self._pipes(last, step)
-            case ast.Call(func=ast.Attribute(attr="readlines", value=base)):
+            case ast.Call(func=ast.Name(id="enumerate" | "map" | "filter" | "iter" | "zip"), args=args):
+                return [pipe for arg in args for pipe in self._pipes(arg, step)]
+            case ast.Call(func=ast.Attribute(attr="readlines")):
                 return []
             case _:
                 return [v for v in in_order(self._held(node, step)) if isinstance(v, Pipe)]
@@ -401,6 +412,8 @@ class EventReader:
             case ast.Return(value=ast.expr() as value):
                 yield from self._given_away(value, step, node)
             case ast.Assign(targets=targets, value=value):
+                if isinstance(targets[0], ast.Tuple | ast.List):
+                    yield from self._read_out(value, node, step)
                 for target in targets:
                     if isinstance(target, ast.Attribute) and target.attr in _DAEMON_FLAGS:
                         yield from self._daemon_set(target.value, node, step)
@@ -487,6 +500,8 @@ class EventReader:
     def _assumed(self, test: ast.expr, step: Node, *, truth: bool) -> Iterator[Event]:
         """What is known once `test` has come out as `truth`."""
         match test:
+            case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), ops=[op], comparators=[size]):
+                yield from self._measured(inner, op, size, step, test, truth=truth)
             case ast.Compare(left=left, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
                 yield from self._known(left, step, test, none=truth, falsy=truth)
             case ast.Compare(left=left, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
@@ -501,9 +516,6 @@ class EventReader:
                 comparators=[ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts)],
             ) if elts and all(isinstance(e, ast.Constant) and e.value in (None, "", b"") for e in elts):
                 yield from self._known(left, step, test, none=None, falsy=truth is isinstance(op, ast.In))
-            case ast.Compare(left=ast.Call(func=ast.Name(id="len"), args=[inner]), comparators=[ast.Constant(value=0)]):
-                empty = truth if isinstance(test.ops[0], ast.Eq) else not truth
-                yield from self._known(inner, step, test, none=None, falsy=empty)
             case ast.Compare(left=ast.Constant(), ops=[op], comparators=[right]) if isinstance(
                 op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot
             ):
@@ -513,6 +525,9 @@ class EventReader:
                 return
             case ast.Call(func=ast.Name(id="len" | "bool"), args=[inner]):
                 yield from self._known(inner, step, test, none=None, falsy=not truth)
+            case ast.Call(func=ast.Attribute(attr="at_eof", value=stream)) if truth:
+                for pipe in self._pipes(stream, step):
+                    yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
             case ast.Call(func=ast.Name(id="isinstance"), args=[inner, types]):
                 yield from self._told_apart(inner, types, step, test, truth=truth)
             case _:
@@ -529,6 +544,17 @@ class EventReader:
         for value in in_order(self._held(node, step)):
             if isinstance(value, Handle) and (value.family in families) is not truth:
                 yield self._event(EventKind.ABSENT, value, test, step)
+
+    def _measured(
+        self, node: ast.expr, op: ast.cmpop, size: ast.expr, step: Node, test: ast.expr, *, truth: bool
+    ) -> Iterator[Event]:
+        """What is known of `node` by its length: a read that gives less than it is asked for is the last."""
+        if isinstance(size, ast.Constant) and size.value == 0:
+            yield from self._known(node, step, test, none=None, falsy=truth is isinstance(op, ast.Eq | ast.LtE))
+        elif truth is isinstance(op, ast.Lt | ast.NotEq) and not isinstance(op, ast.Gt | ast.LtE):
+            for value in in_order(self._held(node, step)):
+                if isinstance(value, ReadResult):
+                    yield self._event(EventKind.DRAIN, value.pipe.handle, test, step, stream=value.pipe.stream)
 
     def _compared(self, left: ast.expr, value: object, step: Node, test: ast.expr, *, equal: bool) -> Iterator[Event]:
         subjects = self._held(left, step)
@@ -569,7 +595,7 @@ class EventReader:
                     for element in in_order(self._evaluator.elements(frozenset({value}))):
                         if isinstance(element, Pipe):  # a list of pipes still to be read has become empty
                             yield self._event(EventKind.DRAIN, element.handle, test, step, stream=element.stream)
-                case ReadResult(pipe) if falsy and none is None:
+                case ReadResult(pipe) if falsy:
                     yield self._event(EventKind.DRAIN, pipe.handle, test, step, stream=pipe.stream)
                 case Resource() if falsy:
                     yield self._event(EventKind.ABSENT, value, test, step)
@@ -626,13 +652,14 @@ class EventReader:
                     yield from self._pipe_method(pipe, name, call, step)
                 case Method(receiver=Resource() as resource, name=name):
                     yield from self._resource_method(resource, name, call, step)
+                    in_sight = in_sight or (resource.kind is ResourceKind.EXIT_STACK and name in _ENTERING)
                 case Method(receiver=Derived() as derived, name=name):
                     yield from self._derived_method(derived, name, call, step)
                 case Method(receiver=Descriptor() as descriptor, name=name):
                     yield from self._descriptor_method(descriptor, name, call, step)
                 case External(name):
                     yield from self._external(name, call, step)
-                    in_sight = in_sight or name in INSPECTING
+                    in_sight = in_sight or name in INSPECTING or name in TRANSPARENT
                 case FunctionReference(function=inner):
                     in_sight = True
                     later = inner.is_async and call not in self._awaited
@@ -913,6 +940,9 @@ class EventReader:
         match resource.kind, name:
             case ResourceKind.THREAD | ResourceKind.TIMER | ResourceKind.MANAGER, "start":
                 yield self._event(EventKind.START, resource, call, step)
+                run = self._evaluator.find_method(resource.cls, "run") if resource.cls is not None else None
+                if run is not None and resource.kind is ResourceKind.THREAD:
+                    yield self._event(EventKind.REFERENCE, FunctionReference(run), call, step, concurrent=True)
             case ResourceKind.THREAD | ResourceKind.TIMER | ResourceKind.POOL, "join":
                 yield self._event(EventKind.WAIT, resource, call, step, timed=self._has_timeout(call, step))
             case ResourceKind.THREAD | ResourceKind.TIMER, "setDaemon":
@@ -934,6 +964,11 @@ class EventReader:
                 yield self._event(EventKind.PUT, resource, call, step)
             case ResourceKind.QUEUE, "get" | "get_nowait":
                 yield self._event(EventKind.GET, resource, call, step)
+            case ResourceKind.EXIT_STACK, _ if name in _ENTERING:
+                for value in in_order(self._held(call.args[0], step) if call.args else NOTHING):
+                    if isinstance(value, Handle):  # the stack leaves it in the end, which closes its pipes and waits
+                        yield self._event(EventKind.LEND, value, call, step)
+                        yield self._event(EventKind.REAP, value, call, step, concurrent=True)
             case ResourceKind.EVENT, "set":
                 yield self._event(EventKind.SET, resource, call, step)
             case ResourceKind.SOCKET, "set_inheritable":
@@ -1024,28 +1059,20 @@ class EventReader:
                 for value in in_order(self._held(target, step)):
                     if isinstance(value, Derived):
                         yield self._event(EventKind.GROUP, value.handle, call, step)
-            case "os.read" | "os.readv", [fd, *_]:
-                yield from self._descriptor_event(EventKind.READ, fd, call, step)
-            case "os.write", [fd, *_]:
-                yield from self._descriptor_event(EventKind.WRITE, fd, call, step)
-            case "os.close", [fd, *_]:
-                yield from self._descriptor_event(EventKind.CLOSE, fd, call, step)
+            case _, [fd, *_] if name in _BY_DESCRIPTOR:
+                yield from self._descriptor_event(_BY_DESCRIPTOR[name], fd, call, step)
             case "builtins.print", _:
                 for keyword in call.keywords:
                     if keyword.arg == "file":
                         yield from self._descriptor_event(EventKind.WRITE, keyword.value, call, step)
-            case "builtins.iter", [producer, _]:
-                for value in in_order(self._held(producer, step)):
-                    if (
-                        isinstance(value, Method)
-                        and value.name in {"get", "get_nowait"}
-                        and isinstance(value.receiver, Resource)
-                    ):
-                        yield from self._resource_method(value.receiver, value.name, call, step)
+            case _ if name in READS_LAZILY:
+                yield from self._read_lazily(name, call, step)
             case "multiprocessing.active_children", _:
                 yield self._event(EventKind.REAP, External(name), call, step)
             case _ if name in READS_TO_END:
                 yield from self._read_by_callee(call, step)
+            case _ if name in RUNS_COMMANDS:
+                yield from self._signalled_by_program(call, step)
             case _ if name.startswith(("subprocess.Popen.", "multiprocessing.Process.")) and call.args:
                 method = name.rpartition(".")[2]
                 bare = ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
@@ -1063,6 +1090,33 @@ class EventReader:
                 yield from self._super_method(name.rpartition(".")[2], call, step)
             case _:
                 return
+
+    def _read_lazily(self, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
+        """`next(pipe)`, or an iterator over a pipe or queue; how far somebody follows one that is kept is not seen."""
+        if name == "builtins.iter" and len(call.args) > 1:
+            for value in in_order(self._held(call.args[0], step)):
+                match value:
+                    case Method(receiver=Resource() as resource, name="get" | "get_nowait" as method):
+                        yield from self._resource_method(resource, method, call, step)
+                    case _:
+                        continue
+        if step.kind is NodeKind.EVALUATE and step.item is call:
+            return  # a loop runs over it
+        read = call.args[0] if name == "builtins.next" and call.args else call
+        for pipe in self._pipes(read, step):
+            handle, stream = pipe.handle, pipe.stream
+            if name == "builtins.next":
+                yield self._event(EventKind.READ, handle, call, step, stream=stream, style=ReadStyle.PARTIAL)
+            yield self._event(EventKind.HAND_OVER, handle, call, step, stream=stream)
+
+    def _signalled_by_program(self, call: ast.Call, step: Node) -> Iterator[Event]:
+        """`subprocess.run(["taskkill", "/PID", str(p.pid)])`, `os.system(f"kill {p.pid}")`: some signal."""
+        parts = list(walk(call))
+        if any(isinstance(p, ast.Constant) and isinstance(p.value, str) and SENDS_SIGNAL in p.value for p in parts):
+            for part in parts:
+                for value in in_order(self._held(part, step)) if isinstance(part, ast.Name | ast.Attribute) else ():
+                    if isinstance(value, Derived) and value.part in (HandlePart.PID, HandlePart.GROUP):
+                        yield self._event(EventKind.TELL, value.handle, call, step, signal=Signal.UNKNOWN)
 
     def _super_method(self, name: str, call: ast.Call, step: Node) -> Iterator[Event]:
         """`super().terminate()` inside a subclass of a handle or thread: the event happens to `self`."""
@@ -1084,12 +1138,12 @@ class EventReader:
 
     def _read_by_callee(self, call: ast.Call, step: Node) -> Iterator[Event]:
         for arg in call.args:
+            for pipe in self._pipes(arg, step):
+                yield self._event(
+                    EventKind.READ, pipe.handle, call, step, stream=pipe.stream, style=ReadStyle.BY_CALLEE
+                )
             for value in in_order(self._held(arg, step)):
-                if isinstance(value, Pipe):
-                    yield self._event(
-                        EventKind.READ, value.handle, call, step, stream=value.stream, style=ReadStyle.BY_CALLEE
-                    )
-                elif isinstance(value, Descriptor):
+                if isinstance(value, Descriptor):
                     yield self._event(EventKind.READ, value, call, step, style=ReadStyle.BY_CALLEE)
 
     def _descriptor_event(self, kind: EventKind, node: ast.expr, call: ast.Call, step: Node) -> Iterator[Event]:

@@ -49,7 +49,8 @@ class Query:
             given.
         beyond: whether to go on behind a target.
         barrier_when_raising: whether a barrier that raises still counts; by default it does.
-        one_element: whether a loop that goes on to the next of several handles ends the path.
+        one_element: whether a loop that goes on to the next of several handles ends the path; a loop that begins anew
+            comes to the same handle again.
         raising: whether to follow a `raise` statement.
         until_exit: whether a call that ends this process ends the path.
         also: other subjects whose events are looked at on the same paths.
@@ -370,7 +371,7 @@ class Flow:
             known = _with_flag(state.facts, node, flags) if flags else state.facts
             for target in onward:
                 facts = self._facts_on(target, known, tracked, query) if target.is_test_or_loop else known
-                if facts is None:
+                if facts is None or (query.one_element and self._is_next_element(node, target, query.subject)):
                     continue
                 following = _State(hop(target), facts)
                 if settled is not None and first == 0:
@@ -529,8 +530,6 @@ class Flow:
         """The facts after stepping onto `node`; None when that contradicts what is known."""
         if query is not None and node.kind is NodeKind.SKIPPED:
             return None if self._holds(node, query.subject) else facts
-        if query is not None and node.kind is NodeKind.NEXT and query.one_element and self._holds(node, query.subject):
-            return None
         if node.kind is not NodeKind.ASSUME:
             return facts
         if not self.feasible(node):
@@ -547,6 +546,11 @@ class Flow:
             return facts
         facts = facts | {(text, truth)}
         return facts if consistent(facts) else None
+
+    def _is_next_element(self, node: Node, target: Node, subject: Value) -> bool:
+        """Whether a loop over several handles, `subject` among them, goes on from `node` to the next one."""
+        goes_on = target.kind is NodeKind.NEXT and any(n.kind is NodeKind.EXHAUSTED for n in node.successors)
+        return goes_on and self._holds(target, subject)
 
     def _closed_at(self, node: Node, function: Function, subject: Value) -> bool:
         """Whether `function`, a generator, is suspended at `node`, where `close()` raises as a matter of course.

@@ -213,6 +213,8 @@ class _Spread:
             self._call(function.name)
             if function.owner is not None and function.name.startswith("__"):
                 self._call(function.owner.name)
+            if function.owner is not None and function.name == "run":
+                self._call("start")  # of an object that is a thread
 
     def _call(self, name: str) -> None:
         """Make live what calls a live function by `name`, or by another name that is given to it."""

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from flake8_forksafe.model.timers import Timers
 
 
+#: What counts against a path where it happens on it, but not where another function does it.
+_CHANGES_NOTHING = (EventKind.CREATE, EventKind.ENDED)
+
+
 class ModuleModel:
     """What one module does with processes, pipes, threads, timers and locks."""
 
@@ -221,7 +225,7 @@ class ModuleModel:
 
         A subject that several functions see (as an attribute or global) is judged in each function that somebody
         out of sight may call first; there, a barrier in any other function counts too, because nothing tells which
-        of them ran before.
+        of them ran before. That another function may find the child ended is none: it does nothing to it.
         """
         subjects = (query.subject, *query.also)
         sites = {e.site for subject in subjects for e in self.flow.events(subject) if query.target(e)}
@@ -243,7 +247,7 @@ class ModuleModel:
             if outcome.completes:
                 yield from behind_calls(flow, start, query, lambda context: self._has_same_pipes(subject, context))
         barrier = query.elsewhere or query.barrier
-        barring = {e.function: None for e in flow.events(subject) if e.kind is not EventKind.CREATE and barrier(e)}
+        barring = {e.function: None for e in flow.events(subject) if e.kind not in _CHANGES_NOTHING and barrier(e)}
         for root in flow.roots(subject):
             if flow.reachable(root).issuperset(barring):  # else another function does it, and may have run before
                 yield flow.from_entry(root, query)

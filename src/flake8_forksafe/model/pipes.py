@@ -18,12 +18,12 @@ from flake8_forksafe.model.care import (
     waits_for_ever,
     writes,
 )
-from flake8_forksafe.model.cfg import NodeKind
+from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.children import StreamState
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import Predicate, Query
-from flake8_forksafe.model.scopes import Condition, Function
-from flake8_forksafe.model.values import Constant, External, Handle
+from flake8_forksafe.model.scopes import Binding, Condition, Function
+from flake8_forksafe.model.values import Constant, External, Handle, ReadResult
 from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import SIBLING
@@ -145,12 +145,12 @@ class Pipes:
         return lambda e: e.kind is EventKind.RUNNING and e.site in loops
 
     def _is_read_after_rounds(self, event: Event, stream: str) -> bool:
-        """Whether the loop comes to its end by itself, and `stream` is read then in any case."""
+        """Whether the loop, over several children or one, ends by itself, and `stream` is read then in any case."""
         evaluator, function = self._model.evaluator, event.function
         match event.step.loops:
-            case (ast.For(iter=ast.Call(func=func)) as loop,) if External("builtins.range") in evaluator.eval(
+            case (ast.For(iter=ast.Call(func=func)) as loop, *inner) if External("builtins.range") in evaluator.eval(
                 func, function, event.step
-            ):
+            ) and all(isinstance(each, ast.For) for each in inner):
                 query = self._model.query(event.subject, either(ends, waits), cares_for(stream))
                 query.raising = True
                 ways = [n for n in evaluator.graph(function).nodes if n.kind is NodeKind.EXHAUSTED and n.item is loop]
@@ -201,20 +201,94 @@ class Pipes:
         """Whether the other branch of a test gives a new value to what the test is about."""
         conditions = self._model.scopes.conditions
         for part in walk(condition.test):
-            match part:
-                case ast.Name(id=name):
-                    bindings = function.names.get(name, [])
-                case ast.Attribute(value=ast.Name(id=name), attr=attr):
-                    own = name == function.receiver
-                    bindings = (function.attributes if own else function.names).get(
-                        attr if own else f"{name}.{attr}", []
-                    )
-                case _:
-                    continue
-            for binding in bindings:
+            for binding in _bindings_of(part, function):
                 link = conditions.get(binding.statement)
                 while link is not None:
                     if link.test is condition.test and link.truth is not condition.truth:
                         return True
                     link = link.outer
         return False
+
+    # -- the end of the output -------------------------------------------------------------------------------------
+
+    def ends_otherwise(self, event: Event, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+        """Whether `loop` ends at the end of the output even though `event`, its end marker, never comes.
+
+        By then each read gives an empty value: of the ways out, those stay shut that only a line opens, or a flag that
+        the loop itself never sets.
+        """
+        graph, at_end = self._model.evaluator.graph(event.function), event.step
+        work = [at_end]
+        if at_end.kind is NodeKind.ASSUME:
+            work = [n for n in graph.nodes if n.item is at_end.item and n.truth is not at_end.truth]
+        seen = set(work)
+        while work:
+            node = work.pop()
+            if loop not in node.loops and node.kind is not NodeKind.JOIN:
+                return True
+            for following in node.successors or node.raises:
+                if following not in seen and not self._is_shut(following, event, loop):
+                    seen.add(following)
+                    work.append(following)
+        return False
+
+    def _is_shut(self, node: Node, event: Event, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+        """Whether no path goes on to `node` once the output of `event` has ended."""
+        if node.kind in (NodeKind.EXHAUSTED, NodeKind.SKIPPED):
+            return node.item is loop and event.step.kind is NodeKind.NEXT
+        if node.kind is not NodeKind.ASSUME or not isinstance(node.item, ast.expr):
+            return False
+        if any(e.kind is EventKind.EMPTY_TEXT for e in self._model.flow.by_step.get(node, ())):
+            return True
+        parts = [p for p in walk(node.item) if isinstance(p, ast.Name | ast.Attribute)]
+        if any(self._is_read(part, event.function, node) for part in parts):
+            return _of_empty(node.item) is not None and _of_empty(node.item) is not node.truth
+        match node.item:
+            case ast.Name() | ast.Attribute() | ast.Call(func=ast.Attribute(attr="is_set")):
+                bound = (b for part in parts for b in _bindings_of(part, event.function))
+                return not any(_is_inside(b.statement, loop) for b in bound)
+            case _:
+                return False
+
+    def _is_read(self, part: ast.expr, function: Function, step: Node, *, depth: int = 1) -> bool:
+        """Whether `part` is what a read returned, or is made of it."""
+        if any(isinstance(v, ReadResult) for v in self._model.evaluator.eval(part, function, step)):
+            return True
+        made_of = (b.value for b in _bindings_of(part, function) if isinstance(b.value, ast.Call) and depth)
+        return any(
+            isinstance(inner, ast.Name) and self._is_read(inner, function, step, depth=depth - 1)
+            for value in made_of
+            for inner in walk(value)
+        )
+
+
+def _bindings_of(part: ast.AST, function: Function) -> list[Binding]:
+    """What gives `part`, a name or an attribute of one, its values in `function`."""
+    match part:
+        case ast.Name(id=name):
+            return function.names.get(name, [])
+        case ast.Attribute(value=ast.Name(id=name), attr=attr):
+            own = name == function.receiver
+            return (function.attributes if own else function.names).get(attr if own else f"{name}.{attr}", [])
+        case _:
+            return []
+
+
+def _is_inside(statement: ast.AST, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+    line: int = getattr(statement, "lineno", 0)
+    return loop.lineno <= line <= (loop.end_lineno or loop.lineno)
+
+
+def _of_empty(test: ast.expr) -> bool | None:
+    """How a test about a line comes out for an empty one; None where that cannot be told."""
+    match test:
+        case ast.Compare(left=ast.Name() | ast.Attribute(), ops=[op], comparators=[ast.Constant(value=value)]):
+            if isinstance(op, ast.Eq | ast.NotEq):
+                return (not value) is isinstance(op, ast.Eq)
+            return None
+        case ast.Compare(left=ast.Constant(value=value), ops=[ast.In() | ast.NotIn() as op]) if value:
+            return isinstance(op, ast.NotIn)
+        case ast.Name() | ast.Attribute() | ast.Call(func=ast.Attribute()):
+            return False
+        case _:
+            return None

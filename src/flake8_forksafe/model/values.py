@@ -127,6 +127,12 @@ class Parameter:
     function: Function
     name: str
 
+    @property
+    def packs_keywords(self) -> bool:
+        """Whether it is the `**kwargs` of its function."""
+        kwarg = self.function.arguments.kwarg if self.function.arguments is not None else None
+        return kwarg is not None and kwarg.arg == self.name
+
 
 class ResourceKind(Enum):
     """The kinds of objects of the standard library that rules ask about."""

@@ -8,6 +8,10 @@ in bytes mode.
 Silent is the rule with `text=True`, `universal_newlines=True`, `encoding=` or `errors=`, where one of these comes from
 code out of sight, where the line is decoded before it is compared, and where the end is `b""` or a truth test.
 
+It is so as well where the loop ends at the end of the output in another way too: by `if not line`, with the child's
+status, after a number of rounds. A way out that only a certain line opens is none, nor is a flag that only other code
+sets.
+
 ## What happens at run time
 ```sequence
 title: The loop looks for an empty str and is given empty bytes, for ever.
@@ -119,7 +123,7 @@ def check(module: ModuleModel) -> Iterator[Finding]:
             continue
         for event in module.flow.events(handle, EventKind.EMPTY_TEXT):
             loop = module.loop_around(event)
-            if loop is None:
+            if loop is None or module.pipes.ends_otherwise(event, loop):
                 continue
             created = module.created(handle)
             message = (

@@ -109,6 +109,7 @@ READS_TO_END = frozenset(
         "builtins.tuple",
         "builtins.sorted",
         "builtins.set",
+        "builtins.frozenset",
         "builtins.sum",
         "builtins.max",
         "builtins.min",
@@ -121,8 +122,42 @@ READS_TO_END = frozenset(
         "yaml.safe_load",
         "yaml.load",
         "collections.deque",
+        "collections.Counter",
+        "hashlib.file_digest",
+        "marshal.load",
+        "plistlib.load",
+        "tomllib.load",
+        "xml.dom.minidom.parse",
+        "numpy.genfromtxt",
+        "numpy.loadtxt",
+        "pandas.read_csv",
+        "pandas.read_json",
+        "pandas.read_table",
     },
 )
+
+#: Calls whose result reads the file objects they are given, as far as somebody asks it for lines.
+READS_LAZILY = frozenset({f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "next", "zip")})
+
+#: Calls that run another program, by a list of words or a command line.
+RUNS_COMMANDS = frozenset(
+    {
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+        "subprocess.getoutput",
+        "subprocess.getstatusoutput",
+        "subprocess.Popen",
+        "os.system",
+        "os.popen",
+        "asyncio.create_subprocess_exec",
+        "asyncio.create_subprocess_shell",
+    }
+)
+
+#: What stands in the name of each program that sends a signal: `kill`, `pkill`, `taskkill`.
+SENDS_SIGNAL = "kill"
 
 #: How functions are handed to code that runs them concurrently: where the callable stands.
 STARTERS = {

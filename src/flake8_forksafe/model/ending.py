@@ -129,6 +129,11 @@ class Ending:
         return known
 
     def _find_signals(self, handle: Handle) -> Iterator[Event]:
+        made = self._model.flow.starts(handle)
+        if made and not any(self.can_happen(e.step, e.function) for e in made):
+            return
+        if self._model.spawn(handle).is_for_windows:
+            return
         sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
         met = self._met_alive(handle, set(sent)) if sent else frozenset()
         seen: set[ast.AST] = set()
@@ -210,9 +215,15 @@ class Ending:
         for event in sorted(terms, key=place):
             if event.function in done:
                 continue
-            if event in held or self.aftermath(event, waits_unbounded, nothing).hits:
+            held_here = event in held and not self._is_override(event, handle)
+            if held_here or self.aftermath(event, waits_unbounded, nothing).hits:
                 done.add(event.function)
                 yield event
+
+    @staticmethod
+    def _is_override(signal: Event, handle: Handle) -> bool:
+        """Whether a subclass only redefines `terminate`, by which its users send SIGTERM and not SIGKILL."""
+        return isinstance(handle.site, ast.ClassDef) and signal.function.name == "terminate"
 
     def _held_until(self, handle: Handle, events: set[Event]) -> set[Event]:
         """Those of `events` that some path reaches before the handle is given to code out of sight."""
@@ -421,6 +432,15 @@ class Ending:
         alone = any(e.concurrent or not function.is_context_manager for e in handed)
         return alone and not self._model.flow.callers.get(function)
 
+    def _runs_beside(self, function: Function, handle: Handle) -> bool:
+        """Whether a function runs at a time of its own and comes upon a child of `handle` that it has not made."""
+        if not self._is_handed_on(function):
+            return False
+        if not any(e.function in self._model.flow.called(function) for e in self.happens_to(handle) if creates(e)):
+            return True
+        query = self._model.query(handle, reaps, creates, exceptions=True)
+        return bool(self._model.flow.from_entry(function, query).hits)
+
     # -- reaping ---------------------------------------------------------------------------------------------------
 
     def unreaped_signals(self, handle: Handle) -> Iterator[Event]:
@@ -464,10 +484,13 @@ class Ending:
         """Whether another function reaps the child: one called later, or one that waits in another thread meanwhile."""
         model, handle = self._model, signal.subject
         assert isinstance(handle, Handle)
-        at_any_time = signal.concurrent or any(self._is_handed_on(f) for f in ends)
+        at_any_time = signal.concurrent or any(self._runs_beside(f, handle) for f in ends)
         own = self._called_only_by(signal.function)
         for event in self.happens_to(handle):
-            if not reaps(event) or (event.function in own and not at_any_time and not event.concurrent):
+            if not reaps(event):
+                continue
+            beside = event.concurrent or (event.function is not signal.function and self._is_handed_on(event.function))
+            if event.function in own and not at_any_time and not beside:
                 continue
             if event.kind is not EventKind.POLL or at_any_time or event.step.loops:
                 return True
@@ -546,7 +569,7 @@ class Ending:
         """Whether nothing in sight waits for, polls, signals or hands on `handle`, and it is no daemon."""
         model = self._model
         made = [e for e in model.flow.starts(handle) if self.can_happen(e.step, e.function)]
-        if not made or self._is_daemon(handle) or self._reaped_by_any(handle):
+        if not made or model.spawn(handle).is_for_windows or self._is_daemon(handle) or self._reaped_by_any(handle):
             return False
         if handle.family is Family.MULTIPROCESSING and not model.flow.events(handle, EventKind.START):
             return False
@@ -594,7 +617,7 @@ def _tells(event: Event) -> bool:
 
 def _has_ended(event: Event) -> bool:
     """Whether the child has surely ended once `event` is over."""
-    return event.kind is EventKind.ENDED or (waits_unbounded(event) and not event.concurrent)
+    return not event.concurrent and (event.kind is EventKind.ENDED or waits_unbounded(event))
 
 
 def place(event: Event) -> tuple[int, int]:

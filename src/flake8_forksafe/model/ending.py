@@ -226,7 +226,13 @@ class Ending:
         return isinstance(handle.site, ast.ClassDef) and signal.function.name == "terminate"
 
     def _held_until(self, handle: Handle, events: set[Event]) -> set[Event]:
-        """Those of `events` that some path reaches before the handle is given to code out of sight."""
+        """Those of `events` that some path reaches before the handle is given to code out of sight.
+
+        A worker that nothing in sight starts is in the hands of such code already, that of a base class mostly.
+        """
+        made_here = handle.family is Family.MULTIPROCESSING and isinstance(handle.site, ast.Call)
+        if made_here and not any(e.kind is EventKind.START for e in self.happens_to(handle)):
+            return set()
         query = self._model.query(handle, events.__contains__, escapes, exceptions=True, beyond=True)
         sites = {e.site for e in self._model.exposed(query)}
         return {e for e in events if e.site in sites}

@@ -82,6 +82,7 @@ class EventKind(Enum):
     DAEMON = auto()  # the daemon flag of a thread or timer is set, to whatever; `site` holds the value
     SUBMIT = auto()
     SET = auto()
+    CLEAR = auto()  # an Event that was set is so no more
     FORK = auto()
     GROUP = auto()  # the child is put into a session or group of its own from outside
     CALL = auto()  # a function of the module is called
@@ -934,8 +935,8 @@ class EventReader:
                 yield self._event(EventKind.PUT, resource, call, step)
             case ResourceKind.QUEUE, "get" | "get_nowait":
                 yield self._event(EventKind.GET, resource, call, step)
-            case ResourceKind.EVENT, "set":
-                yield self._event(EventKind.SET, resource, call, step)
+            case ResourceKind.EVENT, "set" | "clear":
+                yield self._event(EventKind.SET if name == "set" else EventKind.CLEAR, resource, call, step)
             case ResourceKind.SOCKET, "set_inheritable":
                 yield self._event(EventKind.INHERIT, resource, call, step, call=call)
             case ResourceKind.SOCKET, "listen" | "bind":

@@ -488,6 +488,8 @@ class Timers:
             for event in self._model.flow.within(function):
                 if event.kind is EventKind.SET:
                     found.update(self._going_by.get(event.subject, ()))
+                elif event.kind is EventKind.CLEAR:
+                    found.update(self._going_while.get(event.subject, ()))
             for flag in self._flags_set.get(function, ()):
                 found.update(self._going_by.get(flag, ()))
         return [self.alarms[number] for number in sorted(found)]
@@ -526,6 +528,24 @@ class Timers:
                     if node.kind is NodeKind.ASSUME and (node.loops or timer):
                         for known in self._goes_by(node, function):
                             table.setdefault(known, []).append(number)
+        return table
+
+    @cached_property
+    def _going_while(self) -> dict[Value, list[int]]:
+        """The numbers of the alarms by the Events that a loop of their code goes on with: `while running.is_set():`."""
+        table: dict[Value, list[int]] = {}
+        for number, alarm in enumerate(self.alarms):
+            for function in in_source_order({f for c in alarm.callbacks for f in self.called_from(c.function)}):
+                for node in self._evaluator.graph(function).nodes:
+                    match node.item:
+                        case ast.Call(func=ast.Attribute(value=base, attr="is_set" | "isSet")) if (
+                            node.kind is NodeKind.ASSUME
+                            and any(isinstance(w, ast.While) and w.test is node.item for w in node.loops)
+                        ):
+                            for known in self._evaluator.eval(base, function, node):
+                                table.setdefault(known, []).append(number)
+                        case _:
+                            continue
         return table
 
     def _starts(self, alarm: Alarm) -> bool:

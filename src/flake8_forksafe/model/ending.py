@@ -372,16 +372,20 @@ class Ending:
     def _aftermath(self, event: Event, query: Query, start: Node | None = None) -> Aftermath:
         flow, found = self._model.flow, Aftermath()
         first = flow.after(event, query) if start is None else flow.from_step(event.function, start, query)
-        work: list[tuple[Function, Outcome]] = [(event.function, first)]
+        work: list[tuple[Event, Outcome, bool]] = [(event, first, False)]
         seen: set[Event] = set()
         while work:
-            function, outcome = work.pop()
+            at, outcome, works = work.pop()
+            function = at.function
             found.hits.extend(h for h in outcome.hits if h not in found.hits)
             if not (outcome.completes or outcome.raises or outcome.stopped):
                 found.ends.add(function)  # a loop that never ends: nothing comes after it
-            if function.is_module and outcome.completes and self._works_on(event):
-                found.ends.add(function)
-            if function.is_module or not (outcome.completes or outcome.raises):
+            if not (outcome.completes or outcome.raises):
+                continue
+            works = works or self._works_on(at)
+            if function.is_module:
+                if outcome.completes and works:
+                    found.ends.add(function)
                 continue
             calls = self._calls_with(function, query.subject)
             if not calls:
@@ -391,9 +395,9 @@ class Ending:
                     continue
                 seen.add(call)
                 if outcome.completes:
-                    work.append((call.function, flow.after(call, query)))
+                    work.append((call, flow.after(call, query), works))
                 else:
-                    work.extend((call.function, flow.from_step(call.function, n, query)) for n in call.step.raises)
+                    work.extend((call, flow.from_step(call.function, n, query), works) for n in call.step.raises)
         return found
 
     def _works_on(self, event: Event) -> bool:

@@ -423,7 +423,7 @@ class Ending:
         return logs or (bool(names & (ENDS_PROCESS | INSPECTING)) and "time.sleep" not in names)
 
     def _calls_with(self, function: Function, subject: Value) -> list[Event]:
-        """The calls of `function` in the module, those that pass `subject` if any does."""
+        """The calls of `function` in the module, those that pass `subject` or its pid if any does."""
         if function.is_generator:
             return []
         calls = [c for c in self._model.flow.callers.get(function, ()) if c.function is not function]
@@ -434,7 +434,11 @@ class Ending:
             return False
         evaluator = self._model.evaluator
         given = (a for group in evaluator.given(call.call, function).named.values() for a in group)
-        return any(subject in evaluator.eval(a.value, a.function, call.step) for a in given)
+        return any(
+            v == subject or (isinstance(v, Derived) and v.handle == subject)
+            for a in given
+            for v in evaluator.eval(a.value, a.function, call.step)
+        )
 
     def _is_handed_on(self, function: Function) -> bool:
         """Whether a function runs at a time of its own: as a callback, a thread or an exit handler."""
@@ -444,12 +448,17 @@ class Ending:
 
     def _runs_beside(self, function: Function, handle: Handle) -> bool:
         """Whether a function runs at a time of its own and comes upon a child of `handle` that it has not made."""
-        if not self._is_handed_on(function):
-            return False
-        if not any(e.function in self._model.flow.called(function) for e in self.happens_to(handle) if creates(e)):
-            return True
+        return self._is_handed_on(function) and not self._starting_afresh({function}, handle)
+
+    def _starting_afresh(self, functions: set[Function], handle: Handle) -> set[Function]:
+        """Those of `functions` in which nothing reaps a child of `handle` but one that they make before."""
+        made_in = {e.function for e in self.happens_to(handle) if creates(e)}
         query = self._model.query(handle, reaps, creates, exceptions=True)
-        return bool(self._model.flow.from_entry(function, query).hits)
+        return {
+            f
+            for f in functions
+            if not made_in.isdisjoint(self._model.flow.called(f)) and not self._model.flow.from_entry(f, query).hits
+        }
 
     # -- reaping ---------------------------------------------------------------------------------------------------
 
@@ -495,7 +504,7 @@ class Ending:
         model, handle = self._model, signal.subject
         assert isinstance(handle, Handle)
         at_any_time = signal.concurrent or any(self._runs_beside(f, handle) for f in ends)
-        own = self._called_only_by(signal.function)
+        own = self._called_only_by(signal.function) | self._starting_afresh(ends, handle)
         for event in self.happens_to(handle):
             if not reaps(event):
                 continue

@@ -307,11 +307,18 @@ class Timers:
         certain = self._sure_calls(callback, stopping)
         if alarm.home not in certain or not self._is_started(alarm, certain, stopping):
             return
-        if self.is_daemon(alarm):
+        if self.is_daemon(alarm) or self._is_taken_back(alarm, certain):
             return
         for started in alarm.callbacks:
             if all(f in certain and self._is_sure(f, call, stopping) for f, call in started.via):
                 yield started.function
+
+    def _is_taken_back(self, alarm: Alarm, certain: set[Function]) -> bool:
+        """Whether a run of the callback may cancel the timer that it has just started."""
+        flow, resource = self._model.flow, alarm.resource
+        query = Query(resource, lambda e: e.kind is EventKind.CANCEL, lambda e: e.kind is EventKind.CREATE)
+        starts = (e for e in flow.events(resource, EventKind.START) if e.function in certain)
+        return any(flow.after(start, query).hits for start in starts)
 
     def called_from(self, function: Function) -> frozenset[Function]:
         """`function` and all that it calls itself, in the same thread."""

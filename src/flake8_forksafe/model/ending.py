@@ -370,8 +370,10 @@ class Ending:
         return self._aftermath(event, query, start)
 
     def _aftermath(self, event: Event, query: Query, start: Node | None = None) -> Aftermath:
-        flow, found = self._model.flow, Aftermath()
+        flow, found, anyhow = self._model.flow, Aftermath(), query.facts
+        query.facts = anyhow | self._model.facts_at(event.site, event.function)
         first = flow.after(event, query) if start is None else flow.from_step(event.function, start, query)
+        query.facts = anyhow
         work: list[tuple[Event, Outcome, bool]] = [(event, first, False)]
         seen: set[Event] = set()
         while work:

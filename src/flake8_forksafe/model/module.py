@@ -306,12 +306,14 @@ class ModuleModel:
         """The tests that are known to hold where `subject` is made, and in the functions that see it later."""
         site = subject.origin if isinstance(subject, Handle) else getattr(subject, "site", None)
         home = self.scopes.home.get(site) if isinstance(site, ast.Call) else None
-        if home is None or site is None:
-            return NO_FACTS
+        return NO_FACTS if home is None or site is None else self.facts_at(site, home)
+
+    def facts_at(self, site: ast.AST, function: Function) -> Facts:
+        """The tests that `site` stands under and that hold until `function` ends."""
         facts, condition = NO_FACTS, self.scopes.conditions.get(site)
         while condition is not None:
-            if not self._is_overtaken(condition.test, home):
-                facts |= self.flow.facts_under(Condition(condition.test, condition.truth, None), home)
+            if not self._is_overtaken(condition.test, function):
+                facts |= self.flow.facts_under(Condition(condition.test, condition.truth, None), function)
             condition = condition.outer
         return facts
 

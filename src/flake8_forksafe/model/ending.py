@@ -371,7 +371,9 @@ class Ending:
 
     def _aftermath(self, event: Event, query: Query, start: Node | None = None) -> Aftermath:
         flow, found, anyhow = self._model.flow, Aftermath(), query.facts
-        query.facts = anyhow | self._model.facts_at(event.site, event.function)
+        own = f"{event.function.receiver}."  # what other methods ask of the same object, not each local
+        known = self._model.facts_at(event.site, event.function)
+        query.facts = anyhow | {f for f in known if not isinstance(f, frozenset) and f[0].startswith(own)}
         first = flow.after(event, query) if start is None else flow.from_step(event.function, start, query)
         query.facts = anyhow
         work: list[tuple[Event, Outcome, bool]] = [(event, first, False)]

@@ -42,6 +42,8 @@ def as_event_loop(module: ModuleModel, rearming: Rearming) -> Fix | None:
     cancels = _cancels(module, cls, attribute)
     if first is None or not cancels or _mentions(module, callback.name) != 2:
         return None
+    if any(module.function_around(cancel) in module.timers.called_from(callback) for cancel in cancels):
+        return None  # it cancels the timer that has just run, which does nothing; the loop would end
     return _fix(module, callback, first, again, cancels)
 
 

@@ -27,7 +27,14 @@ from flake8_forksafe.model.walking import walk
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.calls import GROUP_MAKERS
 from flake8_forksafe.stdlib.multiprocessing import PROCESS_POSITIONS
-from flake8_forksafe.stdlib.subprocess import MAKES_FILE, SPAWNERS, TEXT_PARAMETERS, Family, Spawner
+from flake8_forksafe.stdlib.subprocess import (
+    MAKES_FILE,
+    SPAWNERS,
+    TEXT_PARAMETERS,
+    WINDOWS_FLAGS,
+    Family,
+    Spawner,
+)
 
 
 class StreamState(Enum):
@@ -333,9 +340,16 @@ class Spawn:
         return None if self.arguments.open else False
 
     @property
+    def is_for_windows(self) -> bool:
+        """Whether it is sure to ask for what POSIX does not have, so that the call fails there: `creationflags=…`."""
+        given, values = self.arguments.get("creationflags"), self.values("creationflags")
+        asked = all(isinstance(v, External) and v.name in WINDOWS_FLAGS for v in values)
+        return bool(given) and asked and all(a.condition is None for a in given)
+
+    @property
     def own_group(self) -> bool | None:
         """Whether the child starts in a session or process group of its own; None when it cannot be seen."""
-        if self.flag("start_new_session") is True:
+        if self.flag("start_new_session") is True or self._runs_setsid():
             return True
         group = self.values("process_group")
         if group and Constant(None) not in group:
@@ -349,6 +363,11 @@ class Spawn:
         if self.arguments.open or self.flag("start_new_session") is None:
             return None
         return False
+
+    def _runs_setsid(self) -> bool:
+        """`["setsid", …]`."""
+        words = self._literal_words() if self.handle and self.handle.family is not Family.MULTIPROCESSING else []
+        return self.flag("shell") is False and bool(words) and words[0].rpartition("/")[2] == "setsid"
 
     def _makes_group(self, code: Value) -> bool | None:
         """Whether code that runs in the child puts it into a group of its own; None when not all of it is in sight."""

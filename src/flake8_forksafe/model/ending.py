@@ -129,6 +129,11 @@ class Ending:
         return known
 
     def _find_signals(self, handle: Handle) -> Iterator[Event]:
+        made = self._model.flow.starts(handle)
+        if made and not any(self.can_happen(e.step, e.function) for e in made):
+            return
+        if self._model.spawn(handle).is_for_windows:
+            return
         sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
         met = self._met_alive(handle, set(sent)) if sent else frozenset()
         seen: set[ast.AST] = set()
@@ -210,12 +215,24 @@ class Ending:
         for event in sorted(terms, key=place):
             if event.function in done:
                 continue
-            if event in held or self.aftermath(event, waits_unbounded, nothing).hits:
+            held_here = event in held and not self._is_override(event, handle)
+            if held_here or self.aftermath(event, waits_unbounded, nothing).hits:
                 done.add(event.function)
                 yield event
 
+    @staticmethod
+    def _is_override(signal: Event, handle: Handle) -> bool:
+        """Whether a subclass only redefines `terminate`, by which its users send SIGTERM and not SIGKILL."""
+        return isinstance(handle.site, ast.ClassDef) and signal.function.name == "terminate"
+
     def _held_until(self, handle: Handle, events: set[Event]) -> set[Event]:
-        """Those of `events` that some path reaches before the handle is given to code out of sight."""
+        """Those of `events` that some path reaches before the handle is given to code out of sight.
+
+        A worker that nothing in sight starts is in the hands of such code already, that of a base class mostly.
+        """
+        made_here = handle.family is Family.MULTIPROCESSING and isinstance(handle.site, ast.Call)
+        if made_here and not any(e.kind is EventKind.START for e in self.happens_to(handle)):
+            return set()
         query = self._model.query(handle, events.__contains__, escapes, exceptions=True, beyond=True)
         sites = {e.site for e in self._model.exposed(query)}
         return {e for e in events if e.site in sites}
@@ -353,18 +370,26 @@ class Ending:
         return self._aftermath(event, query, start)
 
     def _aftermath(self, event: Event, query: Query, start: Node | None = None) -> Aftermath:
-        flow, found = self._model.flow, Aftermath()
+        flow, found, anyhow = self._model.flow, Aftermath(), query.facts
+        own = f"{event.function.receiver}."  # what other methods ask of the same object, not each local
+        known = self._model.facts_at(event.site, event.function)
+        query.facts = anyhow | {f for f in known if not isinstance(f, frozenset) and f[0].startswith(own)}
         first = flow.after(event, query) if start is None else flow.from_step(event.function, start, query)
-        work: list[tuple[Function, Outcome]] = [(event.function, first)]
+        query.facts = anyhow
+        work: list[tuple[Event, Outcome, bool]] = [(event, first, False)]
         seen: set[Event] = set()
         while work:
-            function, outcome = work.pop()
+            at, outcome, works = work.pop()
+            function = at.function
             found.hits.extend(h for h in outcome.hits if h not in found.hits)
             if not (outcome.completes or outcome.raises or outcome.stopped):
                 found.ends.add(function)  # a loop that never ends: nothing comes after it
-            if function.is_module and outcome.completes and self._works_on(event):
-                found.ends.add(function)
-            if function.is_module or not (outcome.completes or outcome.raises):
+            if not (outcome.completes or outcome.raises):
+                continue
+            works = works or self._works_on(at)
+            if function.is_module:
+                if outcome.completes and works:
+                    found.ends.add(function)
                 continue
             calls = self._calls_with(function, query.subject)
             if not calls:
@@ -374,9 +399,9 @@ class Ending:
                     continue
                 seen.add(call)
                 if outcome.completes:
-                    work.append((call.function, flow.after(call, query)))
+                    work.append((call, flow.after(call, query), works))
                 else:
-                    work.extend((call.function, flow.from_step(call.function, n, query)) for n in call.step.raises)
+                    work.extend((call, flow.from_step(call.function, n, query), works) for n in call.step.raises)
         return found
 
     def _works_on(self, event: Event) -> bool:
@@ -402,7 +427,7 @@ class Ending:
         return logs or (bool(names & (ENDS_PROCESS | INSPECTING)) and "time.sleep" not in names)
 
     def _calls_with(self, function: Function, subject: Value) -> list[Event]:
-        """The calls of `function` in the module, those that pass `subject` if any does."""
+        """The calls of `function` in the module, those that pass `subject` or its pid if any does."""
         if function.is_generator:
             return []
         calls = [c for c in self._model.flow.callers.get(function, ()) if c.function is not function]
@@ -413,13 +438,31 @@ class Ending:
             return False
         evaluator = self._model.evaluator
         given = (a for group in evaluator.given(call.call, function).named.values() for a in group)
-        return any(subject in evaluator.eval(a.value, a.function, call.step) for a in given)
+        return any(
+            v == subject or (isinstance(v, Derived) and v.handle == subject)
+            for a in given
+            for v in evaluator.eval(a.value, a.function, call.step)
+        )
 
     def _is_handed_on(self, function: Function) -> bool:
         """Whether a function runs at a time of its own: as a callback, a thread or an exit handler."""
         handed = self._model.flow.references.get(function, ())
         alone = any(e.concurrent or not function.is_context_manager for e in handed)
         return alone and not self._model.flow.callers.get(function)
+
+    def _runs_beside(self, function: Function, handle: Handle) -> bool:
+        """Whether a function runs at a time of its own and comes upon a child of `handle` that it has not made."""
+        return self._is_handed_on(function) and not self._starting_afresh({function}, handle)
+
+    def _starting_afresh(self, functions: set[Function], handle: Handle) -> set[Function]:
+        """Those of `functions` in which nothing reaps a child of `handle` but one that they make before."""
+        made_in = {e.function for e in self.happens_to(handle) if creates(e)}
+        query = self._model.query(handle, reaps, creates, exceptions=True)
+        return {
+            f
+            for f in functions
+            if not made_in.isdisjoint(self._model.flow.called(f)) and not self._model.flow.from_entry(f, query).hits
+        }
 
     # -- reaping ---------------------------------------------------------------------------------------------------
 
@@ -464,10 +507,13 @@ class Ending:
         """Whether another function reaps the child: one called later, or one that waits in another thread meanwhile."""
         model, handle = self._model, signal.subject
         assert isinstance(handle, Handle)
-        at_any_time = signal.concurrent or any(self._is_handed_on(f) for f in ends)
-        own = self._called_only_by(signal.function)
+        at_any_time = signal.concurrent or any(self._runs_beside(f, handle) for f in ends)
+        own = self._called_only_by(signal.function) | self._starting_afresh(ends, handle)
         for event in self.happens_to(handle):
-            if not reaps(event) or (event.function in own and not at_any_time and not event.concurrent):
+            if not reaps(event):
+                continue
+            beside = event.concurrent or (event.function is not signal.function and self._is_handed_on(event.function))
+            if event.function in own and not at_any_time and not beside:
                 continue
             if event.kind is not EventKind.POLL or at_any_time or event.step.loops:
                 return True
@@ -546,7 +592,7 @@ class Ending:
         """Whether nothing in sight waits for, polls, signals or hands on `handle`, and it is no daemon."""
         model = self._model
         made = [e for e in model.flow.starts(handle) if self.can_happen(e.step, e.function)]
-        if not made or self._is_daemon(handle) or self._reaped_by_any(handle):
+        if not made or model.spawn(handle).is_for_windows or self._is_daemon(handle) or self._reaped_by_any(handle):
             return False
         if handle.family is Family.MULTIPROCESSING and not model.flow.events(handle, EventKind.START):
             return False
@@ -594,7 +640,7 @@ def _tells(event: Event) -> bool:
 
 def _has_ended(event: Event) -> bool:
     """Whether the child has surely ended once `event` is over."""
-    return event.kind is EventKind.ENDED or (waits_unbounded(event) and not event.concurrent)
+    return not event.concurrent and (event.kind is EventKind.ENDED or waits_unbounded(event))
 
 
 def place(event: Event) -> tuple[int, int]:

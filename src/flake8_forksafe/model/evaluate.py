@@ -1489,9 +1489,25 @@ class Evaluator:
                 if len(found) >= _CALL_SITES:
                     return found
                 home = self.scopes.home[call]
+                if direct and home is function and self._is_of_its_own(call.func, function):
+                    continue
                 if self._invokes(call, home, function, direct=direct):
                     found.append(Invocation(call, home, direct))
         return found
+
+    @staticmethod
+    def _is_of_its_own(callee: ast.expr, function: Function) -> bool:
+        """Whether `function` calls a method of its own name of what it is given: `def kill(pid): Process(pid).kill()`.
+
+        What it is given is not known before it is known who calls it.
+        """
+        match callee:
+            case ast.Attribute(value=ast.Name(id=name)) if function.owner is not None:
+                return name != function.receiver and any(p.arg == name for p in function.parameters())
+            case ast.Attribute():
+                return function.owner is None
+            case _:
+                return False
 
     def _calls_naming(self, name: str) -> list[tuple[ast.Call, bool]]:
         self.scopes.wake_spelling(name)

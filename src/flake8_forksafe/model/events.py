@@ -87,6 +87,7 @@ class EventKind(Enum):
     DAEMON = auto()  # the daemon flag of a thread or timer is set, to whatever; `site` holds the value
     SUBMIT = auto()
     SET = auto()
+    CLEAR = auto()  # an Event that was set is so no more
     FORK = auto()
     GROUP = auto()  # the child is put into a session or group of its own from outside
     CALL = auto()  # a function of the module is called
@@ -969,8 +970,8 @@ class EventReader:
                     if isinstance(value, Handle):  # the stack leaves it in the end, which closes its pipes and waits
                         yield self._event(EventKind.LEND, value, call, step)
                         yield self._event(EventKind.REAP, value, call, step, concurrent=True)
-            case ResourceKind.EVENT, "set":
-                yield self._event(EventKind.SET, resource, call, step)
+            case ResourceKind.EVENT, "set" | "clear":
+                yield self._event(EventKind.SET if name == "set" else EventKind.CLEAR, resource, call, step)
             case ResourceKind.SOCKET, "set_inheritable":
                 yield self._event(EventKind.INHERIT, resource, call, step, call=call)
             case ResourceKind.SOCKET, "listen" | "bind":

@@ -53,8 +53,9 @@ _RESULTS = frozenset(
 #: Attributes of handles, threads and pipes that are, or are made of, the object itself.
 _MEMBERS = frozenset(
     {*STREAMS, "pid", "ident", "returncode", "exitcode", "sentinel", "buffer", "raw"}
-    | {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close", "cancel", "set"}
+    | {"wait", "communicate", "poll", "join", "terminate", "kill", "send_signal", "is_alive", "close", "cancel"}
     | {"start", "put", "put_nowait", "get", "get_nowait", "acquire", "release", "submit", "write", "writelines"}
+    | {"set", "clear"}
     | READING_METHODS
     | {"__enter__", "__exit__", "__aenter__", "__aexit__", "run", "fileno", "detach", "append", "add", "pop", "remove"}
     | CONTEXT_MEMBERS

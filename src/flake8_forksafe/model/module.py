@@ -14,10 +14,11 @@ from flake8_forksafe.model.evaluate import Evaluator
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.flow import NO_FACTS, Facts, Flow, Outcome, Predicate, Query
 from flake8_forksafe.model.makers import behind_calls
-from flake8_forksafe.model.scopes import Function, ScopeTable
+from flake8_forksafe.model.scopes import Condition, Function, ScopeTable
 from flake8_forksafe.model.spelling import Speller
 from flake8_forksafe.model.syntax import Syntax
 from flake8_forksafe.model.values import External, Handle, Pipe, Value
+from flake8_forksafe.model.walking import last_name, walk
 from flake8_forksafe.settings import Settings
 from flake8_forksafe.stdlib.subprocess import SPAWNERS, STREAMS, Family
 
@@ -57,6 +58,7 @@ class ModuleModel:
         self.scopes = scopes
         self.syntax = Syntax(scopes)
         self._mentioned: dict[str, bool] = {}
+        self._last_stores: dict[Function, dict[str, int]] = {}
         self.speller = Speller(self.scopes)
         self.evaluator = Evaluator(self.scopes, settings)
         self.flow = Flow(self.evaluator, scopes.functions if live is None else live)
@@ -305,12 +307,28 @@ class ModuleModel:
         )
 
     def creation_facts(self, subject: Value) -> Facts:
-        """The tests that are known to hold where `subject` is made."""
+        """The tests that are known to hold where `subject` is made, and in the functions that see it later."""
         site = subject.origin if isinstance(subject, Handle) else getattr(subject, "site", None)
         home = self.scopes.home.get(site) if isinstance(site, ast.Call) else None
-        if home is None or site is None:
-            return NO_FACTS
-        return self.flow.facts_under(self.scopes.conditions.get(site), home)
+        return NO_FACTS if home is None or site is None else self.facts_at(site, home)
+
+    def facts_at(self, site: ast.AST, function: Function) -> Facts:
+        """The tests that `site` stands under and that hold until `function` ends."""
+        facts, condition = NO_FACTS, self.scopes.conditions.get(site)
+        while condition is not None:
+            if not self._is_overtaken(condition.test, function):
+                facts |= self.flow.facts_under(Condition(condition.test, condition.truth, None), function)
+            condition = condition.outer
+        return facts
+
+    def _is_overtaken(self, test: ast.expr, function: Function) -> bool:
+        """Whether `function` goes on to bind an attribute or global that `test` asks: `if not self.p: self.p = …`."""
+        stored = self._last_stores.get(function)
+        if stored is None:
+            stored = self._last_stores[function] = {}
+            for name, binding in function.stores:
+                stored[name] = max(getattr(binding.statement, "lineno", 0), stored.get(name, 0))
+        return bool(stored) and any(stored.get(last_name(part), 0) >= test.lineno for part in walk(test))
 
     def follows(self, event: Event, target: Predicate, *, unless: Predicate = lambda _e: False) -> list[Event]:
         """The targets that some path reaches after `event` in its function with nothing of `unless` between."""

@@ -73,7 +73,7 @@ class Sessions:
 
     def _orphans(self, spawn: Spawn) -> bool:
         """Whether a call has a shell and a time limit, and can happen where it is made from."""
-        asked = any(isinstance(v, Constant) and v.value for v in spawn.values("shell"))
+        asked = any(isinstance(v, Constant) and v.value for v in spawn.values("shell")) and not spawn.is_for_windows
         limited = asked and self.uses_shell(spawn) and spawn.values("timeout") - {Constant(None)}
         return bool(limited) and (spawn.through is None or self._can_happen(spawn.through))
 

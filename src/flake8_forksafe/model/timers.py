@@ -307,11 +307,18 @@ class Timers:
         certain = self._sure_calls(callback, stopping)
         if alarm.home not in certain or not self._is_started(alarm, certain, stopping):
             return
-        if self.is_daemon(alarm):
+        if self.is_daemon(alarm) or self._is_taken_back(alarm, certain):
             return
         for started in alarm.callbacks:
             if all(f in certain and self._is_sure(f, call, stopping) for f, call in started.via):
                 yield started.function
+
+    def _is_taken_back(self, alarm: Alarm, certain: set[Function]) -> bool:
+        """Whether a run of the callback may cancel the timer that it has just started."""
+        flow, resource = self._model.flow, alarm.resource
+        query = Query(resource, lambda e: e.kind is EventKind.CANCEL, lambda e: e.kind is EventKind.CREATE)
+        starts = (e for e in flow.events(resource, EventKind.START) if e.function in certain)
+        return any(flow.after(start, query).hits for start in starts)
 
     def called_from(self, function: Function) -> frozenset[Function]:
         """`function` and all that it calls itself, in the same thread."""
@@ -488,6 +495,8 @@ class Timers:
             for event in self._model.flow.within(function):
                 if event.kind is EventKind.SET:
                     found.update(self._going_by.get(event.subject, ()))
+                elif event.kind is EventKind.CLEAR:
+                    found.update(self._going_while.get(event.subject, ()))
             for flag in self._flags_set.get(function, ()):
                 found.update(self._going_by.get(flag, ()))
         return [self.alarms[number] for number in sorted(found)]
@@ -526,6 +535,24 @@ class Timers:
                     if node.kind is NodeKind.ASSUME and (node.loops or timer):
                         for known in self._goes_by(node, function):
                             table.setdefault(known, []).append(number)
+        return table
+
+    @cached_property
+    def _going_while(self) -> dict[Value, list[int]]:
+        """The numbers of the alarms by the Events that a loop of their code goes on with: `while running.is_set():`."""
+        table: dict[Value, list[int]] = {}
+        for number, alarm in enumerate(self.alarms):
+            for function in in_source_order({f for c in alarm.callbacks for f in self.called_from(c.function)}):
+                for node in self._evaluator.graph(function).nodes:
+                    match node.item:
+                        case ast.Call(func=ast.Attribute(value=base, attr="is_set" | "isSet")) if (
+                            node.kind is NodeKind.ASSUME
+                            and any(isinstance(w, ast.While) and w.test is node.item for w in node.loops)
+                        ):
+                            for known in self._evaluator.eval(base, function, node):
+                                table.setdefault(known, []).append(number)
+                        case _:
+                            continue
         return table
 
     def _starts(self, alarm: Alarm) -> bool:

@@ -82,6 +82,24 @@ MAKES_FILE = frozenset(
         "tempfile.SpooledTemporaryFile",
     }
 )
+#: Values of `creationflags`, which only Windows has.
+WINDOWS_FLAGS = frozenset(
+    f"subprocess.{name}"
+    for name in (
+        "CREATE_NEW_CONSOLE",
+        "CREATE_NEW_PROCESS_GROUP",
+        "CREATE_NO_WINDOW",
+        "CREATE_DEFAULT_ERROR_MODE",
+        "CREATE_BREAKAWAY_FROM_JOB",
+        "DETACHED_PROCESS",
+        "ABOVE_NORMAL_PRIORITY_CLASS",
+        "BELOW_NORMAL_PRIORITY_CLASS",
+        "HIGH_PRIORITY_CLASS",
+        "IDLE_PRIORITY_CLASS",
+        "NORMAL_PRIORITY_CLASS",
+        "REALTIME_PRIORITY_CLASS",
+    )
+)
 STREAMS = ("stdin", "stdout", "stderr")
 #: The other output of a child.
 SIBLING = {"stdout": "stderr", "stderr": "stdout"}

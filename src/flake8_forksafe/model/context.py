@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flake8_forksafe.model.cfg import Node, NodeKind
 from flake8_forksafe.model.events import Event, EventKind
-from flake8_forksafe.model.scopes import Binding, BindingKind, Function
+from flake8_forksafe.model.scopes import Binding, BindingKind, Condition, Function
 from flake8_forksafe.model.values import Derived, Handle, HandlePart, Resource, ResourceKind
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.subprocess import Family
@@ -112,10 +112,8 @@ class Context:
     def known_at(self, event: Event) -> Assumptions:
         """The tests whose outcome is known at an event, on the paths to it and inside its own expression."""
         known = set(self.assumptions(event.function).get(event.step, _NONE))
-        condition = self._model.scopes.conditions.get(event.site)
-        while condition is not None:
-            known.add(self._assume(condition.test, truth=condition.truth))
-            condition = condition.outer
+        innermost = self._model.scopes.conditions.get(event.site)
+        known.update(self._assume(link.test, truth=link.truth) for link in Condition.chain(innermost))
         return frozenset(known)
 
     def may_be_called(self, function: Function) -> bool:
@@ -135,12 +133,8 @@ class Context:
             return False
         function: Function | None = event.function
         while function is not None:
-            condition = function.condition
-            while condition is not None:
-                truth = self._model.evaluator.truth(condition.test, function.parent or function, None)
-                if truth is not None and truth is not condition.truth:
-                    return False
-                condition = condition.outer
+            if self._model.evaluator.rules_out(function.condition, function.parent or function):
+                return False
             function = function.parent
         return True
 

@@ -11,7 +11,7 @@ from flake8_forksafe.finding import Related, Span
 from flake8_forksafe.model.evaluate import Argument
 from flake8_forksafe.model.events import Event, EventKind
 from flake8_forksafe.model.hooks import Hooks
-from flake8_forksafe.model.scopes import BindingKind, Function
+from flake8_forksafe.model.scopes import BindingKind, Condition, Function
 from flake8_forksafe.model.values import (
     Constant,
     Descriptor,
@@ -24,6 +24,7 @@ from flake8_forksafe.model.values import (
 )
 from flake8_forksafe.records import dataclass
 from flake8_forksafe.stdlib.descriptors import STANDARD_STREAMS
+from flake8_forksafe.stdlib.subprocess import POSIX_ONLY
 
 if TYPE_CHECKING:
     from flake8_forksafe.model.children import Spawn
@@ -91,12 +92,8 @@ class Descriptors:
     def _can_be_given(self, argument: Argument, spawn: Spawn) -> bool:
         """Whether the platform and the Python version let the call, and the setting of the argument, happen at all."""
         evaluator = self._model.evaluator
-        condition = argument.condition
-        while condition is not None:
-            truth = evaluator.truth(condition.test, argument.function, None)
-            if truth is not None and truth is not condition.truth:
-                return False
-            condition = condition.outer
+        if evaluator.rules_out(argument.condition, argument.function) or self._is_for_windows(argument, spawn):
+            return False
         call = spawn.call
         home = evaluator.scopes.home.get(call) if call is not None else None
         if call is None or home is None:
@@ -104,6 +101,14 @@ class Descriptors:
         steps = evaluator.locate(home, call)
         events = [e for step in steps for e in self._model.flow.by_step.get(step, ())]
         return any(self._model.context.can_happen(e) for e in events)
+
+    def _is_for_windows(self, argument: Argument, spawn: Spawn) -> bool:
+        """Whether the call asks for what POSIX lacks, or for what Windows lacks on the other side of a test."""
+        other_sides = {(link.test, not link.truth) for link in Condition.chain(argument.condition)}
+        given = (other for name in POSIX_ONLY if other_sides for other in self._keywords.written(spawn, name))
+        return spawn.is_for_windows or any(
+            (link.test, link.truth) in other_sides for other in given for link in Condition.chain(other.condition)
+        )
 
     # -- inheritable descriptors -------------------------------------------------------------------------------------
 

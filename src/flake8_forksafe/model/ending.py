@@ -166,12 +166,10 @@ class Ending:
 
     def _is_defined(self, function: Function) -> bool:
         """Whether the `def` of `function` stands under no test that the target platform decides against it."""
-        condition, parent = function.condition, function.parent
-        while condition is not None and parent is not None:
-            if self._model.evaluator.truth(condition.test, parent, None) is (not condition.truth):
-                return False
-            condition = condition.outer
-        return parent is None or self._is_defined(parent)
+        parent = function.parent
+        if parent is None:
+            return True
+        return not self._model.evaluator.rules_out(function.condition, parent) and self._is_defined(parent)
 
     def aliases(self, handle: Handle) -> list[Handle]:
         """`handle` as its factories saw it, as their callers see it, and as the methods of its own class see it."""

@@ -1470,6 +1470,14 @@ class Evaluator:
         name = f"multiprocessing.{member}"
         return frozenset({Resource(ResourceKind[CONSTRUCTORS[name]], node, name, None, receiver.method)})
 
+    def rules_out(self, condition: Condition | None, function: Function) -> bool:
+        """Whether the target platform and Python version decide one of a chain of tests in `function` against it."""
+        for link in Condition.chain(condition):
+            truth = self.truth(link.test, function, None)
+            if truth is not None and truth is not link.truth:
+                return True
+        return False
+
     # -- who calls a function ------------------------------------------------------------------------------------------
 
     def invocations(self, function: Function) -> list[Invocation]:

@@ -645,14 +645,11 @@ class Flow:
         return lines.get(name, 0)
 
     def _stands_under(self, condition: Condition | None, name: str) -> bool:
-        while condition is not None:
-            if any(
-                isinstance(part, ast.Name) and part.id == name and truth
-                for part, truth in _atoms(condition.test, truth=condition.truth)
-            ):
-                return True
-            condition = condition.outer
-        return False
+        return any(
+            isinstance(part, ast.Name) and part.id == name and truth
+            for link in Condition.chain(condition)
+            for part, truth in _atoms(link.test, truth=link.truth)
+        )
 
     @staticmethod
     def _is_flag(test: ast.expr, function: Function) -> bool:
@@ -666,15 +663,14 @@ class Flow:
     def facts_under(self, condition: Condition | None, function: Function) -> Facts:
         """The facts that hold for a statement under a chain of tests."""
         facts: set[Fact | frozenset[Fact]] = set()
-        while condition is not None:
-            for part, truth in _atoms(condition.test, truth=condition.truth):
+        for link in Condition.chain(condition):
+            for part, truth in _atoms(link.test, truth=link.truth):
                 if isinstance(part, ast.BoolOp):
                     parts = [self._fact(p, function, truth=truth) for p in part.values]
                     if all(p is not None for p in parts):
                         facts.add(frozenset(p for p in parts if p is not None))
                 elif (fact := self._fact(part, function, truth=truth)) is not None:
                     facts.add(fact)
-            condition = condition.outer
         return frozenset(facts)
 
     def _fact(self, test: ast.expr, function: Function, *, truth: bool) -> Fact | None:

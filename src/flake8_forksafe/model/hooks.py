@@ -178,13 +178,8 @@ class Hooks:
 
     def _can_run(self, node: ast.AST | None, function: Function, condition: Condition | None = None) -> bool:
         """Whether the target platform and Python version let a call or an argument be reached."""
-        chain = condition or (self._model.scopes.conditions.get(node) if node is not None else None)
-        while chain is not None:
-            truth = self._model.evaluator.truth(chain.test, function, None)
-            if truth is not None and truth is not chain.truth:
-                return False
-            chain = chain.outer
-        return True
+        innermost = condition or (self._model.scopes.conditions.get(node) if node is not None else None)
+        return not self._model.evaluator.rules_out(innermost, function)
 
     # -- what it is --------------------------------------------------------------------------------------------------
 

@@ -314,11 +314,10 @@ class ModuleModel:
 
     def facts_at(self, site: ast.AST, function: Function) -> Facts:
         """The tests that `site` stands under and that hold until `function` ends."""
-        facts, condition = NO_FACTS, self.scopes.conditions.get(site)
-        while condition is not None:
-            if not self._is_overtaken(condition.test, function):
-                facts |= self.flow.facts_under(Condition(condition.test, condition.truth, None), function)
-            condition = condition.outer
+        facts = NO_FACTS
+        for link in Condition.chain(self.scopes.conditions.get(site)):
+            if not self._is_overtaken(link.test, function):
+                facts |= self.flow.facts_under(Condition(link.test, link.truth, None), function)
         return facts
 
     def _is_overtaken(self, test: ast.expr, function: Function) -> bool:

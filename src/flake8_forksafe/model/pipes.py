@@ -187,14 +187,15 @@ class Pipes:
         if read.function is not test.function or not shared:
             return False
         outside = self._model.scopes.conditions.get(shared[-1])
-        condition, passes_over = self._model.scopes.conditions.get(read.site), False
-        while condition is not None and condition is not outside:
+        passes_over = False
+        for condition in Condition.chain(self._model.scopes.conditions.get(read.site)):
+            if condition is outside:
+                break
             asks_again = condition.test is getattr(shared[-1], "test", None)
             if not asks_again and not any(part is test.site for part in walk(condition.test)):
                 if not self._is_undone(condition, read.function):
                     return False
                 passes_over = True
-            condition = condition.outer
         return passes_over
 
     def _is_undone(self, condition: Condition, function: Function) -> bool:
@@ -202,11 +203,9 @@ class Pipes:
         conditions = self._model.scopes.conditions
         for part in walk(condition.test):
             for binding in _bindings_of(part, function):
-                link = conditions.get(binding.statement)
-                while link is not None:
+                for link in Condition.chain(conditions.get(binding.statement)):
                     if link.test is condition.test and link.truth is not condition.truth:
                         return True
-                    link = link.outer
         return False
 
     # -- the end of the output -------------------------------------------------------------------------------------

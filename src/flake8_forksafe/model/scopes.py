@@ -65,6 +65,13 @@ class Condition:
     truth: bool
     outer: Condition | None
 
+    @staticmethod
+    def chain(innermost: Condition | None) -> Iterator[Condition]:
+        """Yield `innermost` and those around it; nothing for None."""
+        while innermost is not None:
+            yield innermost
+            innermost = innermost.outer
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mutation:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flake8_forksafe.model.care import waits
 from flake8_forksafe.model.children import Spawn
 from flake8_forksafe.model.events import Event, EventKind
-from flake8_forksafe.model.scopes import Function
+from flake8_forksafe.model.scopes import Condition, Function
 from flake8_forksafe.model.values import Constant, Derived, External
 from flake8_forksafe.stdlib.subprocess import Family
 
@@ -70,12 +70,8 @@ class Statuses:
 
     def in_forked_child(self, event: Event) -> bool:
         """Whether an event happens only where `os.fork()` returned 0."""
-        condition = self._model.scopes.conditions.get(event.call or event.site)
-        while condition is not None:
-            if self._says_child(condition.test, event, truth=condition.truth):
-                return True
-            condition = condition.outer
-        return False
+        innermost = self._model.scopes.conditions.get(event.call or event.site)
+        return any(self._says_child(c.test, event, truth=c.truth) for c in Condition.chain(innermost))
 
     def _says_child(self, test: ast.expr, event: Event, *, truth: bool) -> bool:
         match test:

@@ -82,6 +82,8 @@ MAKES_FILE = frozenset(
         "tempfile.SpooledTemporaryFile",
     }
 )
+#: Parameters that only POSIX has.
+POSIX_ONLY = ("pass_fds", "preexec_fn", "start_new_session", "process_group", "user", "group", "extra_groups", "umask")
 #: Values of `creationflags`, which only Windows has.
 WINDOWS_FLAGS = frozenset(
     f"subprocess.{name}"

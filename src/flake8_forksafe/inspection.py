@@ -206,8 +206,9 @@ def collect_seldom() -> None:
 
 
 def load() -> None:
-    """Import all that the first file with a hazard's words needs."""
+    """Import all that a file with a hazard needs, but for the parts of the model that few ask."""
     from flake8_forksafe import analysis, noqa, registry  # noqa: F401 - for the inspections to come
+    from flake8_forksafe.model import liveness, module  # noqa: F401
 
     registry.rules()
 

@@ -129,13 +129,13 @@ class Ending:
         return known
 
     def _find_signals(self, handle: Handle) -> Iterator[Event]:
+        sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
+        if not sent or self._model.spawn(handle).is_for_windows:
+            return
         made = self._model.flow.starts(handle)
         if made and not any(self.can_happen(e.step, e.function) for e in made):
             return
-        if self._model.spawn(handle).is_for_windows:
-            return
-        sent = [e for e in self._model.flow.events(handle, EventKind.SIGNAL) if self.can_happen(e.step, e.function)]
-        met = self._met_alive(handle, set(sent)) if sent else frozenset()
+        met = self._met_alive(handle, set(sent))
         seen: set[ast.AST] = set()
         for event in sent:
             if event.site not in seen and event.site in met:

@@ -4,8 +4,8 @@
 Reports `close_fds=False` (or `0`) in `Popen`, `run`, `call`, `check_call`, `check_output` and asyncio's
 `create_subprocess_exec` and `create_subprocess_shell`, also if it comes from a dict that the call spreads with `**`.
 
-On a branch for Windows nothing is reported: one behind a test of the platform, one whose other side gives what only POSIX
-has (`pass_fds`, `preexec_fn`), or a call with `creationflags=`.
+On a branch for Windows nothing is reported: one behind a test of the platform, one whose other side gives what only
+POSIX has (`pass_fds`, `preexec_fn`), or a call with `creationflags=`.
 
 ## What happens at run time
 ```sequence

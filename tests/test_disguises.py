@@ -39,7 +39,9 @@ _FORKS_IN_SIGHT = "what the child does is read where os.fork() stands, not where
 #: What is lost in a disguise: rule, near miss or hit, disguise -> the programs, each with the reason.
 LOST: dict[tuple[str, str, str], dict[str, str]] = {
     ("FRK107", "bad", "factories"): {"the arguments have a name": "a tuple that a parameter holds is not taken apart"},
-    ("FRK201", "good", "wrappers"): {"Windows flags beside it": "which of a caller's arguments come together in **kwargs"},
+    ("FRK201", "good", "wrappers"): {
+        "Windows flags beside it": "which of a caller's arguments come together in **kwargs"
+    },
     ("FRK202", "bad", "wrappers"): {"pipe2 without O_CLOEXEC": "flags inside *args"},
     ("FRK203", "bad", "wrappers"): {
         "pass_fds with the parent's copy open": _PASSED_ON,

@@ -70,8 +70,11 @@ class _Job(NamedTuple):
         """Return the job, or None if there is nothing to do."""
         search = WordSearch(data, _factories(settings))
         job = cls(data, filename, settings, [rule for rule in rules if search.passes(rule.triggers)], None)
+        if not job.rules:
+            return None
         names = names_of(tuple(rules))
-        if not job.rules or not (left := job._spelled(job.rules, names.found_in(data))):
+        left = job._spelled(job.rules, names.found_in(data))
+        if not left:
             return None
         try:
             outline = Outline.of(data)

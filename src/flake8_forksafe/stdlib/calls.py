@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flake8_forksafe.stdlib.subprocess import SPAWNERS
+
 #: Calls that look at an argument and keep nothing of it: no escape, no hand-over.
 INSPECTING = frozenset(
     {
@@ -141,19 +143,7 @@ READS_LAZILY = frozenset({f"builtins.{name}" for name in ("enumerate", "filter",
 
 #: Calls that run another program, by a list of words or a command line.
 RUNS_COMMANDS = frozenset(
-    {
-        "subprocess.run",
-        "subprocess.call",
-        "subprocess.check_call",
-        "subprocess.check_output",
-        "subprocess.getoutput",
-        "subprocess.getstatusoutput",
-        "subprocess.Popen",
-        "os.system",
-        "os.popen",
-        "asyncio.create_subprocess_exec",
-        "asyncio.create_subprocess_shell",
-    }
+    {*SPAWNERS, "subprocess.getoutput", "subprocess.getstatusoutput", "os.system", "os.popen"},
 )
 
 #: What stands in the name of each program that sends a signal: `kill`, `pkill`, `taskkill`.
